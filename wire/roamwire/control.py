@@ -1,0 +1,260 @@
+"""Lines between DTU and server over TLS: control (TCP 7009) and the first line of the display.
+
+A line is a verb and fields: `insert token=uid:04a1b2 cause=insert seq=3`. Who may send what
+and when is decided by the machines at both ends, not here.
+"""
+
+import enum
+from dataclasses import dataclass
+
+from roamwire import codec
+from roamwire.errors import LocalProtocolError, RemoteProtocolError
+from roamwire.fields import ascii_text, decode_fields, encode_fields
+from roamwire.limits import (
+    MAX_LINE_BYTES,
+    MAX_LISTED,
+    MAX_NAME_CHARS,
+    MAX_TEXT_CHARS,
+    MAX_TICKET_CHARS,
+    MAX_VALUE_CHARS,
+)
+from roamwire.tokens import Token
+
+
+class Cause(enum.Enum):
+    """Why a DTU sends `insert` (DESIGN section 2)."""
+
+    INSERT = "insert"
+    REDIRECT = "redirect"
+    FAILOVER = "failover"
+
+
+@dataclass(frozen=True)
+class Hello:
+    """DTU to server, first line: who I am and the size of my screen in pixels."""
+
+    dtu: str
+    version: str = "1"
+    width: int = 0
+    height: int = 0
+    language: str = "en"
+
+
+@dataclass(frozen=True)
+class Server:
+    """One entry of the server list: name, IPv4 address as text, control port."""
+
+    host: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """Server to DTU, first line: who I am, the interval of keepalives, and the group's servers."""
+
+    host: str
+    keepalive_ms: int
+    lost_ms: int
+    servers: tuple[Server, ...] = ()
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Server to DTU: the group's servers changed; the DTU keeps the list over restarts."""
+
+    servers: tuple[Server, ...] = ()
+
+
+@dataclass(frozen=True)
+class Insert:
+    """DTU to server: a token is here. `seq` counts the DTU's card events and comes back in answers.
+
+    `ticket` is set for cause redirect; `lost` names the server whose loss caused a failover.
+    """
+
+    token: Token
+    cause: Cause
+    seq: int
+    ticket: str = codec.limit(MAX_TICKET_CHARS, "")
+    lost: str = ""
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """Server to DTU: let the card sign `data` (hex) with key `slot` (`9e` or `9a`)."""
+
+    seq: int
+    slot: str
+    data: str = codec.limit(MAX_TEXT_CHARS)
+
+
+@dataclass(frozen=True)
+class Response:
+    """DTU to server: the card's certificate (base64 DER) and signature (base64)."""
+
+    seq: int
+    signature: str = codec.limit(MAX_TEXT_CHARS * 2)
+    certificate: str = codec.limit(MAX_VALUE_CHARS, "")
+
+
+@dataclass(frozen=True)
+class Pin:
+    """Server to DTU: ask the person for the card's PIN; it goes to the card only, never to us."""
+
+    seq: int
+    slot: str
+    text: str = codec.limit(MAX_TEXT_CHARS, "")
+
+
+@dataclass(frozen=True)
+class Connect:
+    """Server to DTU: show this session; the display ticket is good once, at this `port`."""
+
+    seq: int
+    session: str
+    epoch: int
+    ticket: str
+    port: int
+    user: str = ""
+
+
+@dataclass(frozen=True)
+class Redirect:
+    """Server to DTU: go to that server and insert there with this ticket (patent step 922)."""
+
+    seq: int
+    host: str
+    address: str
+    port: int
+    ticket: str = codec.limit(MAX_TICKET_CHARS)
+
+
+@dataclass(frozen=True)
+class Remove:
+    """DTU to server: the card is out."""
+
+    seq: int
+
+
+@dataclass(frozen=True)
+class Disconnect:
+    """Server to DTU: this session is no longer shown here, and why.
+
+    `retry_ms` above 0 asks the DTU to come back to this very server within that time (restart).
+    """
+
+    seq: int
+    reason: str
+    retry_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """Server to DTU: these sessions are yours, choose one; names separated by commas."""
+
+    seq: int
+    names: str = codec.limit(MAX_TEXT_CHARS * 2)
+
+
+@dataclass(frozen=True)
+class Select:
+    """DTU to server: this one."""
+
+    seq: int
+    session: str
+
+
+@dataclass(frozen=True)
+class Keepalive:
+    """DTU to server: are you there? `n` counts."""
+
+    n: int
+
+
+@dataclass(frozen=True)
+class Alive:
+    """Server to DTU: I am, to keepalive `n`."""
+
+    n: int
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Server to DTU: words for the person at the desk, with their number."""
+
+    seq: int
+    code: int
+    text: str = codec.limit(MAX_TEXT_CHARS, "")
+
+
+@dataclass(frozen=True)
+class Attach:
+    """DTU to display gateway, first line: the one-time ticket of a `connect`."""
+
+    ticket: str
+
+
+@dataclass(frozen=True)
+class Attached:
+    """Display gateway to DTU: RFB starts after this line."""
+
+    session: str
+    epoch: int
+
+
+Line = (
+    Hello | Welcome | Servers | Insert | Challenge | Response | Pin | Connect | Redirect | Remove
+    | Disconnect | Sessions | Select | Keepalive | Alive | Notice | Attach | Attached
+)  # fmt: skip
+
+_BY_VERB: dict[str, type] = {
+    kind.__name__.lower(): kind
+    for kind in (
+        Hello, Welcome, Servers, Insert, Challenge, Response, Pin, Connect, Redirect, Remove,
+        Disconnect, Sessions, Select, Keepalive, Alive, Notice, Attach, Attached,
+    )
+}  # fmt: skip
+
+
+def encode_line(message: Line) -> bytes:
+    """A message as one line with its end; raises LocalProtocolError if it is too long."""
+    fields = codec.to_fields(message)
+    servers: tuple[Server, ...] = getattr(message, "servers", ())
+    for server in servers[:MAX_LISTED]:
+        fields.append(("server", f"{server.host},{server.address},{server.port}"))
+    verb = type(message).__name__.lower()
+    data = f"{verb} {encode_fields(fields)}".rstrip(" ").encode("ascii") + b"\n"
+    if len(data) > MAX_LINE_BYTES:
+        raise LocalProtocolError(f"a {verb} line of {len(data)} bytes")
+    return data
+
+
+def parse_line(data: bytes) -> Line:
+    """One line, with or without its end, as a message; raises RemoteProtocolError."""
+    text = ascii_text(data.removesuffix(b"\n").removesuffix(b"\r"), MAX_LINE_BYTES)
+    verb, _, rest = text.partition(" ")
+    kind = _BY_VERB.get(verb)
+    if kind is None:
+        raise RemoteProtocolError("verb", f"unknown verb {verb[:MAX_NAME_CHARS]!r}")
+    fields = decode_fields(rest)
+    plain = codec.unique([pair for pair in fields if pair[0] != "server"])
+    values = codec.values_of(kind, plain)
+    if kind in (Welcome, Servers):
+        values["servers"] = tuple(_server(value) for key, value in fields if key == "server")
+        if len(values["servers"]) > MAX_LISTED:
+            raise RemoteProtocolError("oversize", f"{len(values['servers'])} servers listed")
+    message: Line = kind(**values)
+    return message
+
+
+def _server(text: str) -> Server:
+    parts = text.split(",")
+    if len(parts) != 3 or not parts[2].isascii() or not parts[2].isdecimal():
+        raise RemoteProtocolError("value", f"server entry {text[:80]!r}")
+    host, address, port = parts
+    if not (0 < len(host) <= MAX_NAME_CHARS and 0 < len(address) <= MAX_NAME_CHARS):
+        raise RemoteProtocolError("value", f"server entry {text[:80]!r}")
+    if not 0 < int(port[:6]) < 65536:
+        raise RemoteProtocolError("value", f"port {port[:6]}")
+    return Server(host, address, int(port))
