@@ -1,4 +1,4 @@
-"""One settings table for file, defaults, help and show-config. Reading files and command lines is not here.
+"""One settings table for file, defaults, help and show-config. Opening files is not here.
 
 A program declares its settings once, as a tuple of `Setting`. Everything else follows from it: what
 a TOML file may say, what holds when it says nothing, what `show-config` prints.

@@ -1,0 +1,174 @@
+"""The settings of a terminal: one table, one frozen config. What a setting does is not here."""
+
+import ipaddress
+import re
+import socket
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from roamwire.settings import MAX_FILE_BYTES, Setting, SettingsError, SettingsTable, Value
+
+DEFAULT_PATH = Path("/etc/roamdesk/dtu.toml")
+
+# A terminal's name stands in its certificate and in the servers' logs.
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
+# IFNAMSIZ is 16 with the terminating zero.
+_INTERFACE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
+
+
+def _terminal_name(text: str) -> str | None:
+    if not text or _NAME.fullmatch(text):
+        return None
+    return f"is not a name of at most 63 letters, digits, dots and dashes: {text!r}"
+
+
+def _interface(text: str) -> str | None:
+    return None if _INTERFACE.fullmatch(text) else f"is not an interface's name: {text!r}"
+
+
+def _server(text: str) -> str | None:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return None if _NAME.fullmatch(text) else f"is not an address or a host name: {text!r}"
+    return None
+
+
+def _filled(text: str) -> str | None:
+    return None if text else "must not be empty"
+
+
+def _path(name: str, default: str, help_text: str) -> Setting:
+    return Setting(name, "path", default, help_text, check=_filled)
+
+
+SETTINGS = SettingsTable(
+    (
+        Setting(
+            "name", "text", "", "name of this terminal; empty: the machine's", check=_terminal_name
+        ),
+        _path("ca", "/etc/roamdesk/ca.crt", "certificate of the group's CA"),
+        _path("cert", "/var/lib/roamdesk-dtu/dtu.crt", "this terminal's certificate"),
+        _path("key", "/var/lib/roamdesk-dtu/dtu.key", "this terminal's private key"),
+        _path("state_dir", "/var/lib/roamdesk-dtu", "what outlives a power-off"),
+        _path("run_dir", "/run/roamdesk-dtu", "the lease, gone after a power-off"),
+        Setting("interface", "text", "eth0", "network interface", check=_interface),
+        Setting(
+            "display",
+            "choice",
+            "window",
+            "where sessions are drawn",
+            choices=("window", "headless", "console"),
+        ),
+        Setting("width", "whole", 1280, "width of the screen, pixels", lowest=320, highest=8192),
+        Setting("height", "whole", 800, "height of the screen, pixels", lowest=200, highest=8192),
+        Setting("card", "choice", "pcsc", "where cards are seen", choices=("pcsc", "scripted")),
+        Setting(
+            "input",
+            "choice",
+            "window",
+            "where keys come from; window is the display's own",
+            choices=("window", "scripted"),
+        ),
+        Setting("bench_socket", "path", "", "socket for test benches; empty: none"),
+        Setting("servers", "list", (), "servers to try besides those found", check=_server),
+        Setting("control_port", "whole", 7009, "TCP port of the servers", lowest=1),
+        Setting("group_port", "whole", 7009, "UDP port of the group managers", lowest=1),
+        Setting("dns_names", "flag", True, "look servers up in DNS"),
+        Setting(
+            "log_level",
+            "choice",
+            "info",
+            "least level that is logged",
+            choices=("debug", "info", "warning", "error"),
+        ),
+        Setting("image", "flag", False, "true in terminal images: test drivers are refused"),
+    )
+)
+
+_PATHS = ("ca", "cert", "key", "state_dir", "run_dir", "bench_socket")
+
+# Each of these gives somebody without a card or a hand on the keyboard a way into a session.
+_REFUSED_IN_IMAGES = (("display", "headless"), ("card", "scripted"), ("input", "scripted"))
+
+
+@dataclass(frozen=True)
+class DtuConfig:
+    """What is in force on this terminal; the names are those of the table."""
+
+    name: str
+    ca: Path
+    cert: Path
+    key: Path
+    state_dir: Path
+    run_dir: Path
+    interface: str
+    display: str
+    width: int
+    height: int
+    card: str
+    input: str
+    bench_socket: Path | None
+    servers: tuple[str, ...]
+    control_port: int
+    group_port: int
+    dns_names: bool
+    log_level: str
+    image: bool
+
+    @property
+    def lease_file(self) -> Path:
+        """Where the DHCP client's hook writes the lease of our interface."""
+        return self.run_dir / f"lease-{self.interface}"
+
+
+assert tuple(field.name for field in fields(DtuConfig)) == SETTINGS.names
+
+
+def load_config(path: Path) -> DtuConfig:
+    """Reads a dtu.toml; SettingsError says what is wrong and what to do."""
+    return config_from_values(load_values(path), path)
+
+
+def load_values(path: Path) -> dict[str, Value]:
+    """The values in force by `path`, for `show-config`."""
+    values = SETTINGS.parse(_read(path), str(path))
+    if not values["name"]:
+        values = SETTINGS.resolve(values | {"name": _machine_name()}, "the machine's name")
+    if values["image"]:
+        _refuse_test_drivers(values, path)
+    return values
+
+
+def config_from_values(values: dict[str, Value], path: Path) -> DtuConfig:
+    """The config of `values`; relative paths are relative to the folder of `path`."""
+    typed: dict[str, Any] = dict(values)
+    for name in _PATHS:
+        typed[name] = path.parent.absolute() / str(values[name]) if values[name] else None
+    return DtuConfig(**typed)
+
+
+def _refuse_test_drivers(values: dict[str, Value], path: Path) -> None:
+    found = [f"{name} = '{value}'" for name, value in _REFUSED_IN_IMAGES if values[name] == value]
+    if values["bench_socket"]:
+        found.append("bench_socket")
+    if found:
+        raise SettingsError(
+            f"{path}: an image (image = true) must not have {', '.join(found)}: "
+            "they are for test benches; remove them from the file"
+        )
+
+
+def _machine_name() -> str:
+    return socket.gethostname().split(".")[0] or "localhost"
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_FILE_BYTES + 1).decode("utf-8")
+    except OSError as error:
+        raise SettingsError(f"cannot read the settings file {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: is not UTF-8 text; is it the right file?") from error
