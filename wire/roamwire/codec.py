@@ -113,7 +113,8 @@ def columns(message: type) -> tuple[_Column, ...]:
 def to_fields(message: Any) -> Fields:
     """A message's fields in their order; those that hold their default are left out."""
     found: Fields = []
-    for column in columns(type(message)):
+    kind: type = type(message)
+    for column in columns(kind):
         value = getattr(message, column.key)
         if value != column.default:
             found.append((column.key, column.encode(value)))

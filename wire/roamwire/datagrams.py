@@ -1,0 +1,235 @@
+"""Datagrams between group managers and DTUs (UDP 7009). Signatures are in `signing`, not here.
+
+`host` carries the patent's fields in the patent's order; what later servers add stands between
+`clock` and the first interface, so that a reader of the old form still finds all it knows.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Interface
+
+from roamwire import codec
+from roamwire.errors import LocalProtocolError, RemoteProtocolError
+from roamwire.fields import Fields, ascii_text, decode_fields, encode_fields
+from roamwire.limits import MAX_CLAIMS, MAX_DATAGRAM_BYTES, MAX_INTERFACES
+
+
+NO_ADDRESS = IPv4Address(0)
+"""Stands where no address is known."""
+
+
+@dataclass(frozen=True)
+class Interface:
+    """A network interface of a server; `ip6` may be empty or `address/prefix`."""
+
+    interface: str
+    ip: IPv4Address
+    mask: IPv4Address
+    bcast: IPv4Address
+    ip6: str = ""
+
+    def contains(self, address: IPv4Address) -> bool:
+        """Whether the address is in this interface's subnet."""
+        mask = int(self.mask)
+        return int(address) & mask == int(self.ip) & mask
+
+
+@dataclass(frozen=True)
+class Host:
+    """Periodic announcement of a server (patent, "host message").
+
+    `time` is the sender's wall clock in seconds and only displayed. `boot` is random per start and
+    `seq` counts the sender's signed datagrams. `load` is in thousandths of a processor. `drain`:
+    takes no new session. `back_ms` above 0: restarting, and back within that time.
+    """
+
+    host: str
+    addr: IPv4Address
+    time: int
+    flags: int = 0
+    cpus: int = 1
+    clock: int = 0
+    boot: str = ""
+    seq: int = 0
+    load: int = 0
+    sessions: int = 0
+    dtus: int = 0
+    policy: str = ""
+    drain: bool = False
+    back_ms: int = 0
+    port: int = 7009
+    interfaces: tuple[Interface, ...] = ()
+
+
+@dataclass(frozen=True)
+class ServerQ:
+    """A DTU asks which servers are there; `serverQ` is its nonce."""
+
+    serverQ: str  # noqa: N815  the patent's name for the field
+    dtu: str = ""
+
+
+@dataclass(frozen=True)
+class ServerR:
+    """A server answers a DTU with its address on the DTU's subnet: a hint, TLS proves it."""
+
+    serverR: str  # noqa: N815
+    host: str
+    addr: IPv4Address
+    port: int = 7009
+    cpus: int = 1
+    load: int = 0
+    sessions: int = 0
+    drain: bool = False
+
+
+@dataclass(frozen=True)
+class TokenQ:
+    """A server asks the others for a token's sessions (patent step 917).
+
+    `token` is a keyed hash, empty for a probe ("are you this boot?"). `dtu` is the DTU's address;
+    `pending` says that the asker is about to make a session for it.
+    """
+
+    tokenQ: str  # noqa: N815
+    host: str
+    boot: str
+    seq: int
+    token: str = ""
+    dtu: IPv4Address = NO_ADDRESS
+    pending: bool = False
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One session of the asked token: `age` in ms since its last connection, never a clock time."""
+
+    session: str
+    age: int
+    epoch: int
+    attached: bool = False
+
+
+@dataclass(frozen=True)
+class TokenR:
+    """The answer to a tokenQ (patent step 918).
+
+    `nonce` is the answering server's, for a redirect ticket to it. `asked` echoes the asker's boot.
+    `pending`: this server is itself deciding on an insert of the token; `home`: it has just sent
+    the token to that host, which may not have made the session yet.
+    """
+
+    tokenR: str  # noqa: N815
+    host: str
+    boot: str
+    seq: int
+    asked: str
+    nonce: str = ""
+    cpus: int = 1
+    load: int = 0
+    sessions: int = 0
+    drain: bool = False
+    pending: bool = False
+    home: str = ""
+    claims: tuple[Claim, ...] = ()
+
+
+Datagram = Host | ServerQ | ServerR | TokenQ | TokenR
+
+_BY_FIRST_KEY: dict[str, type] = {
+    "host": Host,
+    "serverQ": ServerQ,
+    "serverR": ServerR,
+    "tokenQ": TokenQ,
+    "tokenR": TokenR,
+}
+
+_AFTER_CLOCK = 6
+"""Columns of `Host` up to and with clock; `numifs` stands between time and flags."""
+
+
+def encode_datagram(message: Datagram) -> bytes:
+    """A message as one datagram without signature; LocalProtocolError if it is too long."""
+    fields = _host_fields(message) if isinstance(message, Host) else codec.to_fields(message)
+    if isinstance(message, TokenR):
+        for claim in message.claims[:MAX_CLAIMS]:
+            fields.extend(codec.to_fields(claim))
+    data = encode_fields(fields).encode("ascii")
+    if len(data) > MAX_DATAGRAM_BYTES:
+        raise LocalProtocolError(f"a {fields[0][0]} datagram of {len(data)} bytes")
+    return data
+
+
+def parse_datagram(data: bytes) -> Datagram:
+    """An unsigned datagram as a message; raises RemoteProtocolError."""
+    fields = decode_fields(ascii_text(data, MAX_DATAGRAM_BYTES))
+    kind = _BY_FIRST_KEY.get(fields[0][0]) if fields else None
+    if kind is None:
+        raise RemoteProtocolError("verb", "the first key names no message")
+    if kind is Host:
+        return _parse_host(fields)
+    if kind is TokenR:
+        return _parse_token_r(fields)
+    message: Datagram = kind(**codec.values_of(kind, codec.unique(fields)))
+    return message
+
+
+def _host_fields(message: Host) -> Fields:
+    kind: type = Host
+    fields: Fields = []
+    for number, column in enumerate(codec.columns(kind), start=1):
+        value = getattr(message, column.key)
+        if number <= _AFTER_CLOCK or value != column.default:
+            fields.append((column.key, column.encode(value)))
+        if column.key == "time":
+            fields.append(("numifs", str(len(message.interfaces))))
+    if len(message.interfaces) > MAX_INTERFACES:
+        raise LocalProtocolError(f"{len(message.interfaces)} interfaces in a host message")
+    for interface in message.interfaces:
+        fields.extend(codec.to_fields(interface))
+    return fields
+
+
+def _split(fields: Fields, opening: str, limit: int) -> tuple[Fields, list[Fields]]:
+    """Fields before the first `opening` key, and one group of fields per `opening` key."""
+    starts = [number for number, (key, _) in enumerate(fields) if key == opening]
+    if len(starts) > limit:
+        raise RemoteProtocolError("oversize", f"{len(starts)} times {opening}")
+    first = starts[0] if starts else len(fields)
+    groups = [fields[a:b] for a, b in zip(starts, [*starts[1:], len(fields)], strict=True)]
+    return fields[:first], groups
+
+
+def _parse_host(fields: Fields) -> Host:
+    head, groups = _split(fields, "interface", MAX_INTERFACES)
+    plain = codec.unique(head)
+    interfaces = tuple(_parse_interface(group) for group in groups)
+    if plain.get("numifs") != str(len(interfaces)):
+        raise RemoteProtocolError("value", "numifs does not count the interfaces")
+    return Host(**codec.values_of(Host, plain), interfaces=interfaces)
+
+
+def _parse_interface(group: Fields) -> Interface:
+    interface = Interface(**codec.values_of(Interface, codec.unique(group)))
+    if interface.ip6:
+        try:
+            IPv6Interface(interface.ip6)
+        except ValueError as error:
+            raise RemoteProtocolError("value", f"ip6 {interface.ip6!r}") from error
+    mask = int(interface.mask)
+    if mask | (mask - 1) != 0xFFFFFFFF and mask != 0:
+        raise RemoteProtocolError("value", f"mask {mask:08x} has holes")
+    return interface
+
+
+def _parse_token_r(fields: Fields) -> TokenR:
+    head, groups = _split(fields, "session", MAX_CLAIMS)
+    claims = tuple(Claim(**codec.values_of(Claim, codec.unique(group))) for group in groups)
+    if any(claim.age < 0 or claim.epoch < 0 for claim in claims):
+        raise RemoteProtocolError("value", "a negative age or epoch")
+    return TokenR(**codec.values_of(TokenR, codec.unique(head)), claims=claims)
+
+
+def renumbered(message: Host | TokenQ | TokenR, boot: str, seq: int) -> Host | TokenQ | TokenR:
+    """The same message with the sender's boot and next sequence number."""
+    return dataclasses.replace(message, boot=boot, seq=seq)
