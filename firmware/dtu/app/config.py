@@ -7,20 +7,17 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from roamwire.identity import name_problem
 from roamwire.settings import MAX_FILE_BYTES, Setting, SettingsError, SettingsTable, Value
 
 DEFAULT_PATH = Path("/etc/roamdesk/dtu.toml")
 
-# A terminal's name stands in its certificate and in the servers' logs.
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 # IFNAMSIZ is 16 with the terminating zero.
 _INTERFACE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 
 
 def _terminal_name(text: str) -> str | None:
-    if not text or _NAME.fullmatch(text):
-        return None
-    return f"is not a name of at most 63 letters, digits, dots and dashes: {text!r}"
+    return name_problem(text) if text else None
 
 
 def _interface(text: str) -> str | None:
@@ -31,7 +28,7 @@ def _server(text: str) -> str | None:
     try:
         ipaddress.ip_address(text)
     except ValueError:
-        return None if _NAME.fullmatch(text) else f"is not an address or a host name: {text!r}"
+        return name_problem(text)
     return None
 
 

@@ -7,21 +7,18 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from roamwire.identity import name_problem
 from roamwire.settings import MAX_FILE_BYTES, Setting, SettingsError, SettingsTable, Value
 
 DEFAULT_PATH = Path("/etc/roamdesk/server.toml")
 
-# A host's name stands in its certificate, in host messages and in the topology.
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _GEOMETRY = re.compile(r"([1-9][0-9]{2,3})x([1-9][0-9]{2,3})")
 _RECIPE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
 def _host_name(text: str) -> str | None:
-    if not text or _NAME.fullmatch(text):
-        return None
-    return f"is not a host name of at most 63 letters, digits, dots and dashes: {text!r}"
+    return name_problem(text) if text else None
 
 
 def _user_name(text: str) -> str | None:

@@ -1,0 +1,230 @@
+"""The group's CA: files, permissions, roles, and a TLS 1.3 handshake in memory."""
+
+import datetime
+import os
+import ssl
+from itertools import count
+
+import pytest
+
+from roamwire.errors import RemoteProtocolError
+from roamwire.identity import Identity, peer_identity
+from roamwire.signing import GroupSecrets
+from sessionhost.adapters import keyfiles, pki
+from sessionhost.adapters.keyfiles import KeyFileError, check_private, load_secrets, write_private
+from sessionhost.adapters.pki import PkiError
+from sessionhost.adapters.tls import server_context
+
+NOW = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
+
+
+def fake_random():
+    numbers = count(1)
+    return lambda size: bytes([next(numbers)]) * size
+
+
+@pytest.fixture
+def group(tmp_path):
+    folder = tmp_path / "group"
+    pki.create_group(folder, "lab", NOW, fake_random())
+    return folder
+
+
+def issue(group, role, name, out):
+    issued = pki.load_ca(group).issue(Identity(role, name), NOW)
+    certificate, key = out / f"{name}.crt", out / f"{name}.key"
+    keyfiles.write_public(certificate, issued.certificate)
+    write_private(key, issued.key)
+    return certificate, key
+
+
+def client_context(ca, certificate=None, key=None):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    context.load_verify_locations(ca)
+    if certificate:
+        context.load_cert_chain(certificate, key)
+    return context
+
+
+def handshake(server, client):
+    """Both ends after a handshake in memory; raises ssl.SSLError as a socket would."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        server.wrap_bio(to_server, to_client, server_side=True),
+        client.wrap_bio(to_client, to_server),
+    ]
+    waiting = set(range(2))
+    for _ in range(10):
+        for index in sorted(waiting, reverse=True):
+            try:
+                ends[index].do_handshake()
+                waiting.discard(index)
+            except ssl.SSLWantReadError:
+                pass
+    assert not waiting
+    return ends
+
+
+def test_a_new_group_has_private_files(group):
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in group.iterdir()}
+    assert modes == {"ca.key": "0o600", "secret": "0o600", "ca.crt": "0o644"}
+    assert load_secrets(group) == GroupSecrets(b"\x01" * 32, None)
+    assert pki.load_ca(group).name == "lab"
+
+
+def test_a_group_is_never_overwritten(group):
+    with pytest.raises(PkiError, match="holds a group already"):
+        pki.create_group(group, "other", NOW, fake_random())
+
+
+def test_bad_names_are_refused(tmp_path, group):
+    with pytest.raises(PkiError, match="the group is not a name"):
+        pki.create_group(tmp_path / "x", "a b", NOW, fake_random())
+    with pytest.raises(PkiError, match="server is not a name"):
+        pki.load_ca(group).issue(Identity("server", "../s1"), NOW)
+
+
+def test_both_ends_know_each_other(group, tmp_path):
+    server_files = issue(group, "server", "s1", tmp_path)
+    dtu_files = issue(group, "dtu", "desk1", tmp_path)
+    server = server_context(*server_files, group / "ca.crt")
+    server_end, client_end = handshake(server, client_context(group / "ca.crt", *dtu_files))
+    assert server_end.version() == client_end.version() == "TLSv1.3"
+    assert peer_identity(client_end.getpeercert(), "server").name == "s1"
+    assert peer_identity(server_end.getpeercert(), "dtu").name == "desk1"
+    assert ("DNS", "s1") in client_end.getpeercert()["subjectAltName"]
+    with pytest.raises(RemoteProtocolError):
+        peer_identity(server_end.getpeercert(), "server")
+
+
+def test_a_terminal_cannot_serve(group, tmp_path):
+    dtu_files = issue(group, "dtu", "desk1", tmp_path)
+    server = server_context(*dtu_files, group / "ca.crt")
+    with pytest.raises(ssl.SSLError):
+        handshake(server, client_context(group / "ca.crt", *dtu_files))
+
+
+def test_a_stranger_is_refused_by_both_ends(group, tmp_path):
+    pki.create_group(tmp_path / "evil", "lab", NOW, fake_random())
+    ours = issue(group, "server", "s1", tmp_path)
+    theirs = issue(tmp_path / "evil", "dtu", "desk1", tmp_path)
+    server = server_context(*ours, group / "ca.crt")
+    with pytest.raises(ssl.SSLError):
+        handshake(server, client_context(group / "ca.crt", *theirs))
+    with pytest.raises(ssl.SSLError):
+        handshake(server, client_context(group / "ca.crt"))
+    with pytest.raises(ssl.SSLError):
+        handshake(server, client_context(tmp_path / "evil" / "ca.crt", *theirs))
+
+
+def test_certificates_hold_for_a_machine_that_thinks_it_is_1970(group):
+    issued = pki.load_ca(group).issue(Identity("server", "s1"), NOW)
+    certificate = pki.x509.load_pem_x509_certificate(issued.certificate)
+    assert certificate.not_valid_before_utc.year == 1970
+    assert certificate.not_valid_after_utc.year == 2036
+
+
+def test_a_key_open_to_others_is_refused(group):
+    key = group / "ca.key"
+    key.chmod(0o644)
+    with pytest.raises(KeyFileError, match="chmod"):
+        pki.load_ca(group)
+    key.chmod(0o660)
+    with pytest.raises(KeyFileError, match="0660"):
+        check_private(key)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
+def test_a_key_of_another_user_is_refused(group):
+    os.chown(group / "secret", 1, 1)
+    with pytest.raises(KeyFileError, match="belongs to user 1"):
+        load_secrets(group)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a group may share only root's files")
+def test_root_may_share_a_key_with_one_group(group):
+    (group / "secret").chmod(0o640)
+    load_secrets(group)
+
+
+def test_a_damaged_secret_is_told(group):
+    write_private(group / "secret", b"zz\n")
+    with pytest.raises(KeyFileError, match="64 hexadecimal digits"):
+        load_secrets(group)
+    write_private(group / "secret", b"\xff" * 64)
+    with pytest.raises(KeyFileError, match="64 hexadecimal digits"):
+        load_secrets(group)
+    (group / "secret").unlink()
+    with pytest.raises(KeyFileError, match="No such file"):
+        load_secrets(group)
+    (group / "secret").mkdir()
+    with pytest.raises(KeyFileError, match="not a regular file"):
+        load_secrets(group)
+
+
+def test_a_damaged_ca_is_told(group, tmp_path):
+    pki.create_group(tmp_path / "other", "other", NOW, fake_random())
+    write_private(group / "ca.key", (tmp_path / "other" / "ca.key").read_bytes())
+    with pytest.raises(PkiError, match="do not belong together"):
+        pki.load_ca(group)
+    write_private(group / "ca.key", b"nothing")
+    with pytest.raises(PkiError, match="does not hold a CA's key"):
+        pki.load_ca(group)
+    with pytest.raises(KeyFileError, match="No such file"):
+        pki.load_ca(tmp_path / "none")
+
+
+def test_a_context_tells_which_file_is_wrong(group, tmp_path):
+    certificate, key = issue(group, "server", "s1", tmp_path)
+    with pytest.raises(KeyFileError, match="No such file"):
+        server_context(certificate, tmp_path / "none", group / "ca.crt")
+    with pytest.raises(KeyFileError, match="roamctl server issue"):
+        server_context(group / "ca.crt", key, group / "ca.crt")
+    with pytest.raises(KeyFileError, match="not the group's CA"):
+        server_context(certificate, key, key)
+
+
+def test_rotation_at_once_keeps_the_last_secret_live(group):
+    assert pki.rotate_secret(group, fake_random()) is False
+    assert pki.rotate_secret(group, lambda size: b"\x09" * size) is False
+    assert load_secrets(group) == GroupSecrets(b"\x09" * 32, b"\x01" * 32)
+
+
+def test_rotation_in_two_steps_has_no_moment_of_distrust(group, tmp_path):
+    out = tmp_path / "out"
+    pki.export_group(group, out)
+    first = load_secrets(out)
+    pki.prepare_secret(group, lambda size: b"\x09" * size)
+    with pytest.raises(PkiError, match="prepared already"):
+        pki.prepare_secret(group, fake_random())
+    pki.export_group(group, out)
+    second = load_secrets(out)
+    assert second == GroupSecrets(first.current, b"\x09" * 32)
+    assert pki.rotate_secret(group, fake_random()) is True
+    pki.export_group(group, out)
+    third = load_secrets(out)
+    assert third == GroupSecrets(b"\x09" * 32, first.current)
+
+
+def test_what_servers_get_has_no_ca_key(group, tmp_path):
+    written = pki.export_group(group, tmp_path / "out")
+    assert {path.name for path in written} == {"ca.crt", "secret"}
+    (group / "ca.crt").unlink()
+    with pytest.raises(KeyFileError, match=r"ca\.crt"):
+        pki.export_group(group, tmp_path / "out")
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "key"
+    write_private(path, b"old")
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(keyfiles.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_private(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
