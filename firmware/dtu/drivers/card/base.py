@@ -1,0 +1,23 @@
+"""What every card driver can do; which cards it sees and how is the driver's own business."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from dtu.core.events import CardEvent
+
+Post = Callable[[CardEvent], None]
+
+
+class CardDriver(Protocol):
+    """Watches for cards and reports CardEvents through `post`.
+
+    `post` may be called from another thread than the one that called `start`; whoever passes it
+    in makes it thread safe. Events of one reader come in the order in which things happened, and
+    the last one is always the state that the reader is in.
+    """
+
+    def start(self, post: Post) -> None:
+        """Begin to watch; the state found at start is posted too."""
+
+    def stop(self) -> None:
+        """End the watch; nothing is posted after this has returned."""

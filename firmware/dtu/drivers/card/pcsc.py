@@ -1,0 +1,172 @@
+"""The card driver for real readers, and the one file that imports smartcard (pyscard)."""
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from smartcard import scard
+
+from dtu.core.events import CardEvent
+from dtu.drivers.card.base import Post
+from dtu.drivers.card.watch import CardWatch, Fault, PcscError, ReaderState
+
+log = logging.getLogger(__name__)
+
+PNP_READER = "\\\\?PnP?\\Notification"  # its "state" changes when a reader comes or goes
+PROTOCOLS = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
+STOP_S = 3.0  # longer than one wait of the watch: the thread is out by then even if cancel fails
+
+
+def _word(code: int) -> int:
+    return code & 0xFFFFFFFF  # pyscard gives the codes signed on some systems
+
+
+_FAULTS = {
+    _word(code): fault
+    for fault, codes in {
+        Fault.NO_READER: (
+            scard.SCARD_E_NO_READERS_AVAILABLE,
+            scard.SCARD_E_UNKNOWN_READER,
+            scard.SCARD_E_READER_UNAVAILABLE,
+        ),
+        Fault.MUTE: (
+            scard.SCARD_W_UNRESPONSIVE_CARD,
+            scard.SCARD_W_UNPOWERED_CARD,
+            scard.SCARD_W_UNSUPPORTED_CARD,
+            scard.SCARD_E_PROTO_MISMATCH,
+            scard.SCARD_E_UNKNOWN_CARD,
+        ),
+        Fault.PULLED: (
+            scard.SCARD_W_REMOVED_CARD,
+            scard.SCARD_E_NO_SMARTCARD,
+            scard.SCARD_E_NOT_TRANSACTED,  # the reader got no answer: pulled, or as good as
+        ),
+        Fault.BUSY: (scard.SCARD_E_SHARING_VIOLATION, scard.SCARD_E_SERVER_TOO_BUSY),
+        Fault.RESET: (scard.SCARD_W_RESET_CARD,),
+    }.items()
+    for code in codes
+}
+
+
+def _check(code: int) -> None:
+    """Raise for anything but success; what is not in the table means that pcscd is no use now."""
+    if _word(code) != _word(scard.SCARD_S_SUCCESS):
+        raise PcscError(_FAULTS.get(_word(code), Fault.NO_SERVICE), code)
+
+
+class PcscCard:
+    """A shared connection to the card in one reader."""
+
+    def __init__(self, context: Any, reader: str) -> None:
+        code, self._handle, self._protocol = scard.SCardConnect(
+            context, reader, scard.SCARD_SHARE_SHARED, PROTOCOLS
+        )
+        _check(code)
+
+    def transmit(self, apdu: bytes) -> bytes:
+        t1 = self._protocol == scard.SCARD_PROTOCOL_T1
+        control = scard.SCARD_PCI_T1 if t1 else scard.SCARD_PCI_T0
+        code, response = scard.SCardTransmit(self._handle, control, list(apdu))
+        _check(code)
+        return bytes(byte & 0xFF for byte in response)
+
+    def close(self) -> None:
+        # A failure here means that the card or pcscd is gone already.
+        scard.SCardDisconnect(self._handle, scard.SCARD_LEAVE_CARD)
+
+
+class PcscLite:
+    """The `Pcsc` of the watch on the system's PC/SC service."""
+
+    def __init__(self) -> None:
+        self._context: Any = None
+
+    def establish(self) -> None:
+        code, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
+        _check(code)
+        self._context = context
+
+    def release(self) -> None:
+        context, self._context = self._context, None
+        if context is not None:
+            scard.SCardReleaseContext(context)
+
+    def readers(self) -> list[str]:
+        code, names = scard.SCardListReaders(self._context, [])
+        _check(code)
+        return list(names)
+
+    def wait(self, known: Mapping[str, ReaderState], timeout_ms: int) -> dict[str, ReaderState]:
+        asked = [(name, state.raw) for name, state in known.items()]
+        # The upper half of the notification's state is the number of readers we know of.
+        asked.append((PNP_READER, len(known) << 16))
+        code, told = scard.SCardGetStatusChange(self._context, timeout_ms, asked)
+        if _word(code) == _word(scard.SCARD_E_TIMEOUT):
+            return dict(known)
+        if _word(code) in (
+            _word(scard.SCARD_E_UNKNOWN_READER),
+            _word(scard.SCARD_E_READER_UNAVAILABLE),
+        ):
+            return {name: ReaderState(gone=True) for name in known}
+        _check(code)
+        return {name: _state(raw) for name, raw, _atr in told if name in known}
+
+    def cancel(self) -> None:
+        """Wake the thread that is in `wait`."""
+        context = self._context
+        if context is not None:
+            scard.SCardCancel(context)
+
+    def open_card(self, reader: str) -> PcscCard:
+        return PcscCard(self._context, reader)
+
+
+def _state(raw: int) -> ReaderState:
+    lost = scard.SCARD_STATE_UNKNOWN | scard.SCARD_STATE_UNAVAILABLE
+    return ReaderState(
+        present=bool(raw & scard.SCARD_STATE_PRESENT),
+        mute=bool(raw & scard.SCARD_STATE_MUTE),
+        gone=bool(raw & lost),
+        counter=(raw >> 16) & 0xFFFF,
+        raw=raw & ~scard.SCARD_STATE_CHANGED,
+    )
+
+
+class PcscCardDriver:
+    """Watches every reader of the machine in one thread of its own.
+
+    The thread belongs to this class because pyscard's own monitor ends without a word when pcscd
+    goes away.
+    """
+
+    def __init__(self) -> None:
+        self._pcsc = PcscLite()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, post: Post) -> None:
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, args=(post,), name="card", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._pcsc.cancel()
+        if self._thread is not None:
+            self._thread.join(STOP_S)
+            self._thread = None
+
+    def _run(self, post: Post) -> None:
+        def post_until_stopped(event: CardEvent) -> None:
+            if not self._stopping.is_set():
+                log.info("card: %s", event)
+                post(event)
+
+        watch = CardWatch(self._pcsc, post_until_stopped, time.monotonic)
+        while not self._stopping.is_set():
+            pause_ms = watch.step()
+            if pause_ms:
+                self._stopping.wait(pause_ms / 1000)
+        watch.close()

@@ -1,0 +1,216 @@
+"""Turns what PC/SC reports into card events; threads and the PC/SC library itself are not here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from dtu.core.events import (
+    CardPresented,
+    CardRemoved,
+    CardUnreadable,
+    ReaderMissing,
+    ReaderReady,
+)
+from dtu.drivers.card.base import Post
+from dtu.drivers.card.number import read_number
+from roamwire.tokens import Token
+
+MAX_READERS = 8  # a desk has one; PC/SC's own limit is 16
+WAIT_MS = 1_000  # finite, so that a lost wake-up costs a second and not the card
+RETRY_MS = 300  # while the service or every reader is missing
+MAX_BUSY_RETRIES = 5
+
+
+class Fault(Enum):
+    """Why PC/SC did not do what was asked, in the few kinds that need different answers."""
+
+    NO_SERVICE = "no_service"
+    NO_READER = "no_reader"
+    MUTE = "mute"
+    PULLED = "pulled"
+    BUSY = "busy"
+    RESET = "reset"
+
+
+class PcscError(Exception):
+    """PC/SC refused; `code` is its own number for the log."""
+
+    def __init__(self, fault: Fault, code: int = 0) -> None:
+        super().__init__(f"{fault.value} (PC/SC 0x{code & 0xFFFFFFFF:08X})")
+        self.fault = fault
+
+
+@dataclass(frozen=True)
+class ReaderState:
+    """What PC/SC says of one reader; `counter` grows with every card that goes in or out."""
+
+    present: bool = False
+    mute: bool = False
+    gone: bool = False
+    counter: int = 0
+    raw: int = 0  # handed back at the next wait
+
+
+class Card(Protocol):
+    """An open connection to the card in a reader."""
+
+    def transmit(self, apdu: bytes) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+class Pcsc(Protocol):
+    """The part of PC/SC that the watch uses; every method may raise PcscError."""
+
+    def establish(self) -> None: ...
+
+    def release(self) -> None: ...
+
+    def readers(self) -> list[str]: ...
+
+    def wait(self, known: Mapping[str, ReaderState], timeout_ms: int) -> dict[str, ReaderState]:
+        """Block until a reader's state differs from `known`, a reader comes or goes, or time is
+        up; gives the states of the readers in `known`."""
+
+    def open_card(self, reader: str) -> Card: ...
+
+
+@dataclass
+class _Slot:
+    """One reader as last reported to the terminal."""
+
+    state: ReaderState = field(default_factory=ReaderState)
+    told_card: bool = False
+    busy_retries: int = 0
+
+
+class CardWatch:
+    """One `step` waits for one change and posts what follows from it."""
+
+    def __init__(self, pcsc: Pcsc, post: Post, clock: Callable[[], float]) -> None:
+        self._pcsc = pcsc
+        self._post = post
+        self._clock = clock
+        self._slots: dict[str, _Slot] = {}
+        self._connected = False
+        self._told_missing: str | None = None
+
+    def step(self) -> int:
+        """Wait for a change and report it; returns milliseconds to pause before the next step."""
+        try:
+            if not self._connected:
+                self._pcsc.establish()
+                self._connected = True
+            return self._watch()
+        except PcscError as error:
+            # Whatever it was, the context may be dead: pcscd could have been stopped or replaced.
+            self._lose_service(error.fault)
+            return RETRY_MS
+
+    def close(self) -> None:
+        """Let go of PC/SC; reports nothing."""
+        if self._connected:
+            self._connected = False
+            try:
+                self._pcsc.release()
+            except PcscError:
+                pass  # the service is gone, and its side of the context with it
+
+    def _watch(self) -> int:
+        names = self._list_readers()
+        self._forget_readers(names)
+        if not names:
+            self._tell_missing(Fault.NO_READER.value)
+            self._pcsc.wait({}, WAIT_MS)
+            return 0 if self._list_readers() else RETRY_MS
+        for name in names:
+            if name not in self._slots:
+                self._slots[name] = _Slot()
+                self._told_missing = None
+                self._post(ReaderReady(name))
+        states = self._pcsc.wait({n: slot.state for n, slot in self._slots.items()}, WAIT_MS)
+        now = self._clock()
+        for name, state in states.items():
+            if not state.gone:
+                self._change(name, self._slots[name], state, now)
+        # PC/SC may still list for a moment a reader that it already calls gone.
+        return RETRY_MS if any(state.gone for state in states.values()) else 0
+
+    def _list_readers(self) -> list[str]:
+        try:
+            return self._pcsc.readers()[:MAX_READERS]
+        except PcscError as error:
+            if error.fault is Fault.NO_READER:
+                return []
+            raise
+
+    def _change(self, name: str, slot: _Slot, state: ReaderState, now: float) -> None:
+        """Report the way from the last state to this one; the last state always wins.
+
+        A card that was out and in again between two looks shows only as a grown counter. It is
+        reported as removed and presented, for it may be another card.
+        """
+        before, slot.state = slot.state, state
+        other_card = state.counter != before.counter
+        retry = slot.busy_retries > 0 and state.present
+        if not (other_card or retry or state.present != before.present):
+            return
+        if slot.told_card and (other_card or not state.present):
+            slot.told_card = False
+            self._post(CardRemoved(name, now))
+        if other_card or not state.present:
+            slot.busy_retries = 0
+        if state.present and not slot.told_card:
+            self._read(name, slot, now)
+
+    def _read(self, name: str, slot: _Slot, now: float) -> None:
+        """Read the card's number and report it, or why there is none."""
+        if slot.state.mute:
+            self._unreadable(name, slot, Fault.MUTE.value, now)
+            return
+        try:
+            token = self._number(name)
+        except PcscError as error:
+            if error.fault in (Fault.NO_SERVICE, Fault.NO_READER):
+                raise
+            retriable = error.fault in (Fault.BUSY, Fault.RESET)
+            if retriable and slot.busy_retries < MAX_BUSY_RETRIES:
+                slot.busy_retries += 1
+                return
+            reason = Fault.BUSY if retriable else error.fault
+            self._unreadable(name, slot, reason.value, now)
+            return
+        if token is None:
+            self._unreadable(name, slot, "foreign", now)
+            return
+        slot.told_card, slot.busy_retries = True, 0
+        self._post(CardPresented(token, name, now))
+
+    def _number(self, name: str) -> Token | None:
+        card = self._pcsc.open_card(name)
+        try:
+            return read_number(card.transmit)
+        finally:
+            card.close()
+
+    def _unreadable(self, name: str, slot: _Slot, reason: str, now: float) -> None:
+        slot.told_card, slot.busy_retries = True, 0
+        self._post(CardUnreadable(name, reason, now))
+
+    def _forget_readers(self, names: list[str]) -> None:
+        for name in [name for name in self._slots if name not in names]:
+            if self._slots.pop(name).told_card:
+                self._post(CardRemoved(name, self._clock()))
+
+    def _lose_service(self, fault: Fault) -> None:
+        """Without PC/SC nobody knows whether the card is still in, so it counts as out."""
+        self.close()
+        self._forget_readers([])
+        missing = Fault.NO_READER if fault is Fault.NO_READER else Fault.NO_SERVICE
+        self._tell_missing(missing.value)
+
+    def _tell_missing(self, reason: str) -> None:
+        if self._told_missing != reason:
+            self._told_missing = reason
+            self._post(ReaderMissing(reason))
