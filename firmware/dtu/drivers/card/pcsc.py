@@ -26,6 +26,14 @@ def _word(code: int) -> int:
 _FAULTS = {
     _word(code): fault
     for fault, codes in {
+        Fault.NO_SERVICE: (
+            scard.SCARD_E_NO_SERVICE,
+            scard.SCARD_E_SERVICE_STOPPED,
+            scard.SCARD_E_INVALID_HANDLE,
+            scard.SCARD_F_COMM_ERROR,
+            scard.SCARD_E_CANCELLED,
+            scard.SCARD_P_SHUTDOWN,
+        ),
         Fault.NO_READER: (
             scard.SCARD_E_NO_READERS_AVAILABLE,
             scard.SCARD_E_UNKNOWN_READER,
@@ -51,9 +59,9 @@ _FAULTS = {
 
 
 def _check(code: int) -> None:
-    """Raise for anything but success; what is not in the table means that pcscd is no use now."""
+    """Raise PcscError for anything but success."""
     if _word(code) != _word(scard.SCARD_S_SUCCESS):
-        raise PcscError(_FAULTS.get(_word(code), Fault.NO_SERVICE), code)
+        raise PcscError(_FAULTS.get(_word(code), Fault.OTHER), code)
 
 
 class PcscCard:

@@ -31,6 +31,17 @@ class Fault(Enum):
     PULLED = "pulled"
     BUSY = "busy"
     RESET = "reset"
+    OTHER = "other"
+
+
+# The word for the person at the desk; what nobody expected is a card that does not answer.
+_REASONS = {
+    Fault.MUTE: "mute",
+    Fault.PULLED: "pulled",
+    Fault.BUSY: "busy",
+    Fault.RESET: "busy",
+    Fault.OTHER: "mute",
+}
 
 
 class PcscError(Exception):
@@ -178,8 +189,7 @@ class CardWatch:
             if retriable and slot.busy_retries < MAX_BUSY_RETRIES:
                 slot.busy_retries += 1
                 return
-            reason = Fault.BUSY if retriable else error.fault
-            self._unreadable(name, slot, reason.value, now)
+            self._unreadable(name, slot, _REASONS[error.fault], now)
             return
         if token is None:
             self._unreadable(name, slot, "foreign", now)
