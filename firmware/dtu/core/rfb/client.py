@@ -1,0 +1,290 @@
+"""The RFB 3.8 client machine: bytes in, bytes and events out. Sockets and drawing are not here.
+
+Section numbers are those of RFC 6143.
+"""
+
+import struct
+from collections import deque
+from collections.abc import Generator
+
+import numpy as np
+
+from dtu.core.rfb import requests
+from dtu.core.rfb.events import (
+    Bell,
+    Bytes,
+    Connected,
+    Cursor,
+    CursorChanged,
+    Failed,
+    Rect,
+    Resized,
+    RfbEvent,
+    Updated,
+)
+from dtu.core.rfb.framebuffer import Framebuffer, check_size
+from dtu.core.rfb.limits import (
+    MAX_BATCH_EVENTS,
+    MAX_CURSOR_SIDE,
+    MAX_CUT_TEXT_BYTES,
+    MAX_NAME_BYTES,
+    MAX_PIECE_BYTES,
+    MAX_SCREENS,
+)
+from dtu.core.rfb.tight import Need, TightDecoder
+from roamwire.errors import LocalProtocolError, RemoteProtocolError
+
+
+class RfbClient:
+    """One connection to one session.
+
+    Feed `receive_data`, then fetch `next_event` until None and send `data_to_send`. With a
+    `wanted_size` the session is asked, once, to take that size in pixels.
+    """
+
+    def __init__(
+        self,
+        wanted_size: tuple[int, int] | None = None,
+        quality: int = 8,
+        compression: int = 1,
+    ) -> None:
+        self._wanted_size = wanted_size
+        self._set_encodings = requests.set_encodings(quality, compression)
+        self._tight = TightDecoder()
+        self._framebuffer: Framebuffer | None = None
+        self._monitor: requests.Monitor | None = None
+        self._events: deque[RfbEvent] = deque()
+        self._output: list[bytes] = []
+        self._input = bytearray()
+        self._resized = False
+        self._failed = False
+        self._parser = self._run()
+        self._needed = next(self._parser)
+
+    # -- what the owner calls
+
+    def receive_data(self, data: bytes) -> None:
+        """Take what the server sent, in any pieces; trouble comes out as a `Failed` event."""
+        if self._failed:
+            return
+        self._input += data
+        used = 0
+        try:
+            with memoryview(self._input) as view:
+                while len(view) - used >= self._needed:
+                    step = bytes(view[used : used + self._needed])
+                    used += self._needed
+                    self._needed = self._parser.send(step)
+            del self._input[:used]
+        except RemoteProtocolError as error:
+            self._failed = True
+            self._input.clear()
+            self._events.append(Failed(error))
+
+    def data_to_send(self) -> bytes:
+        """What must go to the server now; empty if nothing."""
+        data = b"".join(self._output)
+        self._output.clear()
+        return data
+
+    def next_event(self) -> RfbEvent | None:
+        """The oldest event not fetched yet."""
+        return self._events.popleft() if self._events else None
+
+    @property
+    def connected(self) -> bool:
+        """True from `Connected` to `Failed`."""
+        return self._framebuffer is not None and not self._failed
+
+    @property
+    def framebuffer(self) -> Bytes:
+        """(height, width, 4) uint8 in BGRX; replaced by another array at `Resized`."""
+        return self._buffer.array
+
+    @property
+    def painted(self) -> bool:
+        """True when each pixel of the framebuffer has come from the server."""
+        return self._framebuffer is not None and self._framebuffer.painted
+
+    def send_key(self, keysym: int, down: bool) -> None:
+        """Press or release a key, by its X keysym (section 7.5.4)."""
+        self._send(requests.key_event(keysym, down))
+
+    def send_pointer(self, x: int, y: int, buttons: int) -> None:
+        """Move the pointer (framebuffer pixels) and set its buttons (section 7.5.5)."""
+        self._send(requests.pointer_event(x, y, buttons))
+
+    def set_desktop_size(self, width: int, height: int) -> bool:
+        """Ask for another size; False if the server has not said that it can be asked."""
+        check_size(width, height)
+        if self._monitor is None:
+            return False
+        self._send(requests.set_desktop_size(width, height, self._monitor))
+        return True
+
+    # -- state
+
+    @property
+    def _buffer(self) -> Framebuffer:
+        if self._framebuffer is None:
+            raise LocalProtocolError("the RFB handshake is not done")
+        return self._framebuffer
+
+    def _send(self, data: bytes) -> None:
+        if not self.connected:
+            raise LocalProtocolError("sending without an RFB connection")
+        self._output.append(data)
+
+    def _emit(self, event: RfbEvent) -> None:
+        if len(self._events) >= MAX_BATCH_EVENTS:
+            raise RemoteProtocolError("event-flood", f"{len(self._events)} events in one read")
+        self._events.append(event)
+
+    def _run(self) -> Need:
+        yield from self._handshake()
+        while True:
+            message = (yield 1)[0]
+            if message == 0:
+                yield from self._update()
+            elif message == 1:
+                _, count = struct.unpack(">HH", (yield 5)[1:])
+                yield from _skip(count * 6)
+            elif message == 2:
+                self._emit(Bell())
+            elif message == 3:
+                yield from self._cut_text()
+            else:
+                raise RemoteProtocolError("message", f"type {message}")
+
+    # -- handshake, section 7.1 to 7.3
+
+    def _handshake(self) -> Need:
+        version = yield 12
+        # Later minor versions exist in name only; 3.3 and 3.7 have another handshake.
+        if not (version[:8] == b"RFB 003." and version[8:11].isdigit() and version[8:11] >= b"008"):
+            raise RemoteProtocolError("version", repr(version))
+        self._output.append(requests.VERSION)
+        count = (yield 1)[0]
+        if count == 0:
+            yield from self._refused()
+        if requests.SECURITY_NONE not in (kinds := (yield count)):
+            raise RemoteProtocolError("security", f"the server offers only {list(kinds)}")
+        self._output.append(requests.SECURITY_NONE)
+        if int.from_bytes((yield 4), "big") != 0:
+            yield from self._refused()
+        self._output.append(requests.EXCLUSIVE)
+        width, height, length = struct.unpack(">HH16xI", (yield 24))
+        name = yield from _text(length)
+        self._framebuffer = Framebuffer(width, height)
+        self._output += (requests.set_pixel_format(), self._set_encodings)
+        self._output.append(requests.update_request(width, height, incremental=False))
+        self._emit(Connected(width, height, name))
+
+    def _refused(self) -> Need:
+        reason = yield from _text(int.from_bytes((yield 4), "big"))
+        raise RemoteProtocolError("refused", reason)
+
+    # -- framebuffer updates, section 7.6.1
+
+    def _update(self) -> Need:
+        (count,) = struct.unpack(">xH", (yield 3))
+        rects: list[Rect] = []
+        self._resized = False
+        for _ in range(count):
+            x, y, width, height, encoding = struct.unpack(">HHHHi", (yield 12))
+            if encoding == requests.LAST_RECT:
+                break
+            rect = Rect(x, y, width, height)
+            if encoding in (requests.TIGHT, requests.COPY_RECT, requests.RAW):
+                yield from self._picture(rect, encoding)
+                rects.append(rect)
+            elif encoding == requests.CURSOR:
+                yield from self._cursor(rect)
+            elif encoding == requests.DESKTOP_SIZE:
+                self._resize(width, height)
+            elif encoding == requests.EXTENDED_DESKTOP_SIZE:
+                yield from self._extended_desktop_size(rect)
+            else:
+                raise RemoteProtocolError("encoding", str(encoding))
+        buffer = self._buffer
+        self._output.append(
+            requests.update_request(buffer.width, buffer.height, incremental=not self._resized)
+        )
+        self._emit(Updated(tuple(rects)))
+
+    def _picture(self, rect: Rect, encoding: int) -> Need:
+        buffer = self._buffer
+        buffer.check_rect(rect)
+        if encoding == requests.TIGHT:
+            yield from self._tight.decode(buffer, rect)
+        elif encoding == requests.COPY_RECT:
+            source_x, source_y = struct.unpack(">HH", (yield 4))
+            buffer.copy(source_x, source_y, rect)
+        else:
+            yield from _raw(buffer, rect)
+        buffer.mark_painted(rect)
+
+    def _cursor(self, rect: Rect) -> Need:
+        """Section 7.8.1: x and y are the hotspot; pixels, then one mask bit a pixel."""
+        if rect.width > MAX_CURSOR_SIDE or rect.height > MAX_CURSOR_SIDE:
+            raise RemoteProtocolError("cursor-size", f"{rect.width}x{rect.height}")
+        pixels = yield rect.width * rect.height * 4
+        mask_row = (rect.width + 7) // 8
+        mask = np.frombuffer((yield mask_row * rect.height), np.uint8)
+        image = np.frombuffer(pixels, np.uint8).reshape(rect.height, rect.width, 4).copy()
+        shown = np.unpackbits(mask.reshape(rect.height, mask_row), axis=1)[:, : rect.width]
+        image[:, :, 3] = shown * np.uint8(255)
+        self._emit(CursorChanged(Cursor(rect.x, rect.y, image)))
+
+    def _resize(self, width: int, height: int) -> None:
+        buffer = self._buffer
+        if (width, height) == (buffer.width, buffer.height):
+            return
+        self._framebuffer = Framebuffer(width, height)
+        self._resized = True
+        self._emit(Resized(width, height))
+
+    def _extended_desktop_size(self, rect: Rect) -> Need:
+        """TigerVNC's: x says who asked (1: we), y is the result (0: done)."""
+        count = (yield 4)[0]
+        if count > MAX_SCREENS:
+            raise RemoteProtocolError("screens", str(count))
+        layout = yield count * 16
+        first_time = self._monitor is None
+        number, flags = struct.unpack(">I8xI", layout[:16]) if count else (0, 0)
+        self._monitor = requests.Monitor(number, flags)
+        refused = rect.x == 1 and rect.y != 0
+        if not refused:
+            self._resize(rect.width, rect.height)
+        if first_time and self._wanted_size not in (None, (rect.width, rect.height)):
+            assert self._wanted_size is not None
+            self.set_desktop_size(*self._wanted_size)
+
+    def _cut_text(self) -> Need:
+        """ServerCutText, section 7.6.4: the clipboard does not leave the session."""
+        (length,) = struct.unpack(">3xI", (yield 7))
+        if length > MAX_CUT_TEXT_BYTES:
+            raise RemoteProtocolError("cut-text", f"{length} bytes")
+        yield from _skip(length)
+
+
+def _raw(buffer: Framebuffer, rect: Rect) -> Need:
+    """Rows as they are, taken in pieces so that a large rectangle is never held twice."""
+    row_bytes = max(rect.width * 4, 1)
+    rows_a_piece = max(MAX_PIECE_BYTES // row_bytes, 1)
+    for top in range(0, rect.height, rows_a_piece):
+        rows = min(rows_a_piece, rect.height - top)
+        data = yield rows * rect.width * 4
+        picture = np.frombuffer(data, np.uint8).reshape(rows, rect.width, 4)
+        buffer.put_bgrx(Rect(rect.x, rect.y + top, rect.width, rows), picture)
+
+
+def _skip(count: int) -> Need:
+    while count > 0:
+        count -= len((yield min(count, MAX_PIECE_BYTES)))
+
+
+def _text(length: int) -> Generator[int, bytes, str]:
+    if length > MAX_NAME_BYTES:
+        raise RemoteProtocolError("text-length", f"{length} bytes")
+    return (yield length).decode("utf-8", "replace")

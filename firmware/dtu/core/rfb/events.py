@@ -1,0 +1,89 @@
+"""What an RFB client tells its owner: frozen values. How bytes become these is not here."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from roamwire.errors import RemoteProtocolError
+
+Bytes = npt.NDArray[np.uint8]
+"""An array of bytes; a picture has the shape (height, width, 4) with BGRX pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rect:
+    """A rectangle of the framebuffer, in pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cursor:
+    """The session's pointer shape; `image` is (height, width, 4) in BGRA, hotspot in pixels.
+
+    A cursor of no pixels means: draw none, the session has drawn its own.
+    """
+
+    hotspot_x: int
+    hotspot_y: int
+    image: Bytes
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return int(self.image.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return int(self.image.shape[0])
+
+
+@dataclass(frozen=True)
+class Connected:
+    """The handshake is done, the framebuffer exists (black), the first update is asked for."""
+
+    width: int
+    height: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Resized:
+    """The framebuffer was replaced by a black one of this size; a full update is asked for."""
+
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Updated:
+    """A FramebufferUpdate ended; these parts of the framebuffer have changed (maybe none)."""
+
+    rects: tuple[Rect, ...]
+
+
+@dataclass(frozen=True)
+class CursorChanged:
+    """The session's pointer has a new shape."""
+
+    cursor: Cursor
+
+
+@dataclass(frozen=True)
+class Bell:
+    """The session rings."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The server broke the protocol or refused us; nothing follows."""
+
+    error: RemoteProtocolError
+
+
+RfbEvent = Connected | Resized | Updated | CursorChanged | Bell | Failed
