@@ -1,0 +1,65 @@
+"""What a terminal's screen must do, and where a picture stands on it. No driver is here."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from dtu.core.rfb import Cursor, Rect
+from dtu.core.rfb.events import Bytes
+from dtu.core.words import Words
+from dtu.drivers.input.base import InputEvent
+
+
+class ScreenError(Exception):
+    """There is no such screen; the text says what is missing and what to do."""
+
+
+class Screen(Protocol):
+    """One screen: shows a session, or words, or nothing. All calls on the event loop's thread."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+
+    @property
+    def pump_interval_s(self) -> float | None:
+        """How often `pump` wants to be called; None if never."""
+
+    @property
+    def close_requested(self) -> bool:
+        """True when the person has closed the window."""
+
+    def show_session(
+        self, framebuffer: Bytes, rects: Sequence[Rect], cursor: Cursor | None
+    ) -> None:
+        """Show a session: all of it if it was not shown before, else the changed rectangles.
+
+        `framebuffer` is (height, width, 4) in BGRX; it is kept, not copied, until `blank`,
+        `show_words` without dim, or another one. `cursor` is drawn where the pointer is.
+        """
+
+    def move_pointer(self, x: int, y: int) -> None:
+        """The pointer is at this pixel of the screen now."""
+
+    def show_words(self, words: Words, dim: bool) -> None:
+        """Show a message; with `dim` the session shown last stays visible behind it, darkened."""
+
+    def blank(self) -> None:
+        """Black, at once; the last frame is overwritten and cannot come back."""
+
+    def input_events(self) -> list[InputEvent]:
+        """What the window's keyboard and mouse did since the last call."""
+
+    def snapshot(self, path: Path) -> None:
+        """Write what a person would see as PNG."""
+
+    def pump(self) -> None:
+        """Let the window system do its work; collects input."""
+
+    def close(self) -> None:
+        """Give the screen back."""
+
+
+def origin(screen: tuple[int, int], picture: tuple[int, int]) -> tuple[int, int]:
+    """Where a picture's top left pixel stands: centred; a larger picture loses right and bottom."""
+    return max((screen[0] - picture[0]) // 2, 0), max((screen[1] - picture[1]) // 2, 0)

@@ -1,0 +1,160 @@
+"""Composes a session's frame and its pointer into screen pixels. The pixels' owner is not here."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from dtu.core.rfb import Cursor, Rect
+from dtu.core.rfb.events import Bytes
+from dtu.drivers.display.base import origin
+
+Target = npt.NDArray[np.uint32]
+"""The screen's pixels, (height, width), 0x00RRGGBB; lent for one call and never kept."""
+
+_MAX_SINGLE_RECTS = 64
+"""More rectangles are painted as their bounding box: cheaper than as many small copies."""
+
+
+class Composer:
+    """Paints into lent pixels; keeps the session's frame, its pointer's shape and place.
+
+    The paint methods return the rectangles of the screen that they changed.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._size = size
+        self._frame: Bytes | None = None
+        self._cursor: Cursor | None = None
+        self._pointer: tuple[int, int] | None = None
+
+    @property
+    def has_frame(self) -> bool:
+        """True while a session's frame is kept."""
+        return self._frame is not None
+
+    def is_frame(self, framebuffer: Bytes) -> bool:
+        """True if this is the frame that is kept."""
+        return self._frame is framebuffer
+
+    def take_frame(self, framebuffer: Bytes, cursor: Cursor | None, target: Target) -> list[Rect]:
+        """Keep another frame and paint all of the screen."""
+        self._frame = framebuffer
+        self._cursor = cursor
+        return self.repaint(target)
+
+    def repaint(self, target: Target) -> list[Rect]:
+        """Paint all of the screen: the frame, black beside it, and the pointer."""
+        whole = Rect(0, 0, *self._size)
+        self._restore(whole, target)
+        self._paint_cursor(target)
+        return [whole]
+
+    def update(self, rects: Sequence[Rect], cursor: Cursor | None, target: Target) -> list[Rect]:
+        """Paint what changed in the frame, and the pointer if it has another shape."""
+        dirty: list[Rect] = []
+        if cursor is not self._cursor:
+            dirty += self._wipe_cursor(target)
+            self._cursor = cursor
+            dirty += self._cursor_rects()
+        if len(rects) > _MAX_SINGLE_RECTS:
+            rects = [bounding_box(rects)]
+        left, top = self._origin()
+        for rect in rects:
+            there = self._clip(Rect(rect.x + left, rect.y + top, rect.width, rect.height))
+            if there is not None:
+                self._restore(there, target)
+                dirty.append(there)
+        self._paint_cursor(target)
+        return dirty
+
+    def move(self, x: int, y: int, target: Target) -> list[Rect]:
+        """Paint the pointer at another place of the screen."""
+        dirty = self._wipe_cursor(target)
+        self.place_pointer(x, y)
+        self._paint_cursor(target)
+        return dirty + self._cursor_rects()
+
+    def place_pointer(self, x: int, y: int) -> None:
+        """Remember where the pointer is, for the next paint."""
+        self._pointer = (x, y)
+
+    def repaint_dimmed(self, target: Target) -> list[Rect]:
+        """Paint all of the screen, darkened to a quarter so that words are readable on it."""
+        dirty = self.repaint(target)
+        np.right_shift(target, 2, out=target)
+        np.bitwise_and(target, 0x3F3F3F, out=target)
+        return dirty
+
+    def drop_frame(self) -> None:
+        """Keep the frame no longer; its owner may still be filling it."""
+        self._frame = None
+        self._cursor = None
+
+    def wipe_frame(self) -> None:
+        """Overwrite the frame and keep it no longer."""
+        if self._frame is not None:
+            self._frame.fill(0)
+        self.drop_frame()
+
+    def _origin(self) -> tuple[int, int]:
+        if self._frame is None:
+            return 0, 0
+        height, width = self._frame.shape[:2]
+        return origin(self._size, (width, height))
+
+    def _clip(self, rect: Rect) -> Rect | None:
+        x, y = max(rect.x, 0), max(rect.y, 0)
+        width = min(rect.x + rect.width, self._size[0]) - x
+        height = min(rect.y + rect.height, self._size[1]) - y
+        return Rect(x, y, width, height) if width > 0 and height > 0 else None
+
+    def _restore(self, rect: Rect, target: Target) -> None:
+        """Paint a rectangle of the screen without the pointer."""
+        area = target[rect.y : rect.y + rect.height, rect.x : rect.x + rect.width]
+        if self._frame is None:
+            area.fill(0)
+            return
+        left, top = self._origin()
+        pixels = self._frame.view("<u4")[:, :, 0]
+        right, bottom = left + pixels.shape[1], top + pixels.shape[0]
+        x0, x1 = max(rect.x, left), min(rect.x + rect.width, right)
+        y0, y1 = max(rect.y, top), min(rect.y + rect.height, bottom)
+        if (x1 - x0, y1 - y0) != (rect.width, rect.height):
+            area.fill(0)
+        if x1 > x0 and y1 > y0:
+            target[y0:y1, x0:x1] = pixels[y0 - top : y1 - top, x0 - left : x1 - left]
+
+    def _cursor_rects(self) -> list[Rect]:
+        cursor = self._cursor
+        if self._frame is None or self._pointer is None or cursor is None:
+            return []
+        x, y = self._pointer
+        place = Rect(x - cursor.hotspot_x, y - cursor.hotspot_y, cursor.width, cursor.height)
+        clipped = self._clip(place)
+        return [] if clipped is None else [clipped]
+
+    def _wipe_cursor(self, target: Target) -> list[Rect]:
+        rects = self._cursor_rects()
+        for rect in rects:
+            self._restore(rect, target)
+        return rects
+
+    def _paint_cursor(self, target: Target) -> None:
+        for rect in self._cursor_rects():
+            assert self._cursor is not None
+            assert self._pointer is not None
+            left = rect.x - (self._pointer[0] - self._cursor.hotspot_x)
+            top = rect.y - (self._pointer[1] - self._cursor.hotspot_y)
+            shape = self._cursor.image[top : top + rect.height, left : left + rect.width]
+            colours = np.ascontiguousarray(shape).view("<u4")[:, :, 0] & 0xFFFFFF
+            area = target[rect.y : rect.y + rect.height, rect.x : rect.x + rect.width]
+            np.copyto(area, colours, where=shape[:, :, 3] != 0)
+
+
+def bounding_box(rects: Sequence[Rect]) -> Rect:
+    """The smallest rectangle that holds them all; at least one is given."""
+    x, y = min(rect.x for rect in rects), min(rect.y for rect in rects)
+    right = max(rect.x + rect.width for rect in rects)
+    bottom = max(rect.y + rect.height for rect in rects)
+    return Rect(x, y, right - x, bottom - y)

@@ -1,0 +1,239 @@
+"""Screens by pygame (SDL 2): window, headless, console. What is shown when is decided elsewhere."""
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dtu.core.rfb import Cursor, Rect
+from dtu.core.rfb.events import Bytes
+from dtu.core.words import Words
+from dtu.drivers.display import words_page
+from dtu.drivers.display.base import ScreenError
+from dtu.drivers.display.composer import Composer, Target
+from dtu.drivers.input.base import InputEvent, Key, Pointer
+from dtu.drivers.input.keysyms import keysym_of_sdl_key
+
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+with warnings.catch_warnings():
+    # pygame looks for its files through pkg_resources, which setuptools calls deprecated.
+    warnings.simplefilter("ignore")
+    import pygame
+
+_PUMP_INTERVAL_S = 0.008
+"""SDL has no descriptor to wait for; 8 ms is the report interval of an ordinary USB mouse."""
+
+_REPEAT_DELAY_MS, _REPEAT_INTERVAL_MS = 400, 33
+"""Xtigervnc leaves key repeat to its viewers."""
+
+_MAX_WHEEL_STEPS = 10
+"""A flick of a free-spinning wheel between two pumps, turned into presses."""
+
+_FONTS = (
+    "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
+    "/usr/share/fonts/TTF/DejaVuSans.ttf",
+)
+
+_MASKS = (0xFF0000, 0xFF00, 0xFF)
+_RFB_BUTTONS = {1: 1, 2: 2, 3: 4}
+_WHEEL_UP, _WHEEL_DOWN, _WHEEL_LEFT, _WHEEL_RIGHT = 8, 16, 32, 64
+
+
+def open_screen(output: str, width: int, height: int) -> "PygameScreen":
+    """Open `window`, `headless` or `console`; raises ScreenError with what to do about it.
+
+    The console has its own size, the others get `width` by `height` pixels.
+    """
+    if output == "console" and not _console_devices():
+        raise ScreenError(
+            "no screen: neither /dev/dri/card* nor /dev/fb0 exists. Connect a screen and check"
+            " dtoverlay=vc4-kms-v3d in config.txt, or set display=headless"
+        )
+    driver = {"headless": "dummy", "console": "kmsdrm"}.get(output)
+    if driver is not None:
+        os.environ["SDL_VIDEODRIVER"] = driver
+    flags = pygame.FULLSCREEN if output == "console" else 0
+    size = (0, 0) if output == "console" else (width, height)
+    try:
+        pygame.display.init()
+        surface = pygame.display.set_mode(size, flags, 32)
+    except pygame.error as error:
+        pygame.display.quit()
+        raise ScreenError(
+            f"cannot open the {output} screen: {error}. A window needs DISPLAY or"
+            " WAYLAND_DISPLAY; without a screen set display=headless"
+        ) from None
+    return PygameScreen(surface, needs_pump=output != "headless")
+
+
+def _console_devices() -> list[Path]:
+    return [*Path("/dev/dri").glob("card*"), *Path("/dev").glob("fb0")]
+
+
+class PygameScreen:
+    """A `Screen` on pygame's one display surface; composes in that surface's own memory."""
+
+    def __init__(self, surface: "pygame.Surface", needs_pump: bool) -> None:
+        if tuple(surface.get_masks()[:3]) != _MASKS or surface.get_bytesize() != 4:
+            pygame.display.quit()
+            raise ScreenError(f"the screen has no 32-bit RGB pixels but {surface}")
+        self._surface = surface
+        self._size = surface.get_size()
+        self._composer = Composer(self._size)
+        self._words_shown = False
+        self._needs_pump = needs_pump
+        self._pending: list[InputEvent] = []
+        self._keysyms: dict[int, int] = {}
+        self._buttons = 0
+        self._close_requested = False
+        self._fonts: dict[int, pygame.font.Font] = {}
+        self._font_file = next((path for path in _FONTS if os.path.exists(path)), None)
+        pygame.font.init()
+        pygame.display.set_caption("Roamdesk")
+        pygame.mouse.set_visible(False)
+        pygame.key.set_repeat(_REPEAT_DELAY_MS, _REPEAT_INTERVAL_MS)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self._size
+
+    @property
+    def pump_interval_s(self) -> float | None:
+        """How often `pump` wants to be called; None if never."""
+        return _PUMP_INTERVAL_S if self._needs_pump else None
+
+    @property
+    def close_requested(self) -> bool:
+        """True when the person has closed the window."""
+        return self._close_requested
+
+    def show_session(
+        self, framebuffer: Bytes, rects: Sequence[Rect], cursor: Cursor | None
+    ) -> None:
+        """Show a session: all of it if it was not shown before, else the changed rectangles."""
+        composer = self._composer
+        if self._words_shown or not composer.is_frame(framebuffer):
+            self._words_shown = False
+            self._paint(lambda target: composer.take_frame(framebuffer, cursor, target))
+        else:
+            self._paint(lambda target: composer.update(rects, cursor, target))
+
+    def move_pointer(self, x: int, y: int) -> None:
+        """The pointer is at this pixel of the screen now."""
+        if self._words_shown or not self._composer.has_frame:
+            self._composer.place_pointer(x, y)
+            return
+        self._paint(lambda target: self._composer.move(x, y, target))
+
+    def show_words(self, words: Words, dim: bool) -> None:
+        """Show a message; with `dim` the session shown last stays visible behind it, darkened."""
+        if not dim:
+            self._composer.drop_frame()
+        if self._composer.has_frame:
+            self._paint(self._composer.repaint_dimmed)
+        else:
+            self._surface.fill(words_page.BACKGROUND)
+        page = words_page.lay_out(words, self._size, self._measure)
+        self._surface.fill(words_page.PANEL, (page.x, page.y, page.width, page.height))
+        for line in page.lines:
+            drawn = self._font(line.size).render(line.text, True, line.colour)
+            self._surface.blit(drawn, (line.x, line.y))
+        self._words_shown = True
+        pygame.display.flip()
+
+    def blank(self) -> None:
+        """Black, at once; the last frame is overwritten and cannot come back."""
+        self._surface.fill(0)
+        pygame.display.flip()
+        self._composer.wipe_frame()
+        self._words_shown = False
+
+    def input_events(self) -> list[InputEvent]:
+        """What the window's keyboard and mouse did since the last call."""
+        events, self._pending = self._pending, []
+        return events
+
+    def snapshot(self, path: Path) -> None:
+        """Write what a person would see as PNG; the file is there whole or not at all."""
+        partial = path.with_name(f".{path.name}.partial.png")
+        pygame.image.save(self._surface, str(partial))
+        partial.replace(path)
+
+    def pump(self) -> None:
+        """Let SDL do its work and collect its input; 10 µs when nothing happens."""
+        for event in pygame.event.get():
+            if event.type in (pygame.KEYDOWN, pygame.KEYUP):
+                self._key(event)
+            elif event.type == pygame.MOUSEMOTION:
+                self._point(*event.pos)
+            elif event.type in (pygame.MOUSEBUTTONDOWN, pygame.MOUSEBUTTONUP):
+                self._button(event)
+            elif event.type == pygame.MOUSEWHEEL:
+                self._wheel(event.x, event.y)
+            elif event.type == pygame.QUIT:
+                self._close_requested = True
+            elif event.type == pygame.WINDOWEXPOSED:
+                pygame.display.flip()
+
+    def close(self) -> None:
+        """Give the screen back."""
+        self._composer.wipe_frame()
+        pygame.font.quit()
+        pygame.display.quit()
+
+    def _paint(self, paint: Callable[[Target], list[Rect]]) -> None:
+        """Lend the surface's pixels to `paint`, then show what it changed.
+
+        The surface is locked as long as an array of its pixels lives: nobody may keep one.
+        """
+        dirty = paint(pygame.surfarray.pixels2d(self._surface).T)
+        if dirty:
+            pygame.display.update([(rect.x, rect.y, rect.width, rect.height) for rect in dirty])
+
+    def _font(self, size: int) -> "pygame.font.Font":
+        if size not in self._fonts:
+            self._fonts[size] = pygame.font.Font(self._font_file, size)
+        return self._fonts[size]
+
+    def _measure(self, text: str, size: int) -> tuple[int, int]:
+        return self._font(size).size(text)
+
+    def _key(self, event: "pygame.event.Event") -> None:
+        if event.type == pygame.KEYUP:
+            # What went down must come up, whatever the modifiers make of it by now.
+            keysym = self._keysyms.pop(event.scancode, None)
+        else:
+            name = pygame.key.name(event.key)
+            keysym = keysym_of_sdl_key(name, event.unicode, event.key)
+            keysym = self._keysyms.get(event.scancode, keysym)
+            if keysym is not None:
+                self._keysyms[event.scancode] = keysym
+        if keysym is not None:
+            self._pending.append(Key(keysym, event.type == pygame.KEYDOWN))
+
+    def _button(self, event: "pygame.event.Event") -> None:
+        bit = _RFB_BUTTONS.get(event.button, 0)
+        if bit == 0:
+            return
+        pressed = event.type == pygame.MOUSEBUTTONDOWN
+        self._buttons = self._buttons | bit if pressed else self._buttons & ~bit
+        x, y = event.pos
+        self._pending.append(Pointer(x, y, self._buttons))
+
+    def _point(self, x: int, y: int) -> None:
+        here = Pointer(x, y, self._buttons)
+        last = self._pending[-1] if self._pending else None
+        if isinstance(last, Pointer) and last.buttons == self._buttons:
+            self._pending[-1] = here
+        else:
+            self._pending.append(here)
+
+    def _wheel(self, right: int, up: int) -> None:
+        x, y = pygame.mouse.get_pos()
+        steps = ((up, _WHEEL_UP, _WHEEL_DOWN), (right, _WHEEL_RIGHT, _WHEEL_LEFT))
+        for amount, positive, negative in steps:
+            bit = positive if amount > 0 else negative
+            for _ in range(min(abs(amount), _MAX_WHEEL_STEPS)):
+                self._pending.append(Pointer(x, y, self._buttons | bit))
+                self._pending.append(Pointer(x, y, self._buttons))
