@@ -1,0 +1,331 @@
+"""The SQLite registry: look-ups, edits, and a disk or file that fails under it."""
+
+import asyncio
+import errno
+import logging
+import os
+import sqlite3
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from roamwire.tokens import Token
+from sessionhost.adapters import registry_sqlite
+from sessionhost.adapters.registry_editor import RegistryEditor
+from sessionhost.adapters.registry_file import connect, explain
+from sessionhost.adapters.registry_schema import MIGRATIONS, VERSION, RegistryError
+from sessionhost.adapters.registry_sqlite import SqliteRegistry
+from sessionhost.core.registration import Registration, Strength
+
+ALICE = Token("uid", "04a1")
+BOB = Token("piv", "b0b")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "registry.sqlite"
+
+
+@pytest.fixture
+def editor(path):
+    with RegistryEditor(path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def open_registry(tmp_path):
+    opened = []
+
+    def open_one(path: Path) -> SqliteRegistry:
+        opened.append(SqliteRegistry(path, spare_dir=tmp_path))
+        return opened[-1]
+
+    yield open_one
+    for registry in opened:
+        registry.close()
+
+
+def test_a_strength_is_the_tokens_kind():
+    assert Strength.of(ALICE) is Strength.UID
+    assert Strength.of(Token("pseudo", "d1")) < Strength.UID < Strength.of(BOB)
+
+
+def test_a_token_is_found_as_soon_as_it_is_added(path, editor, open_registry):
+    registry = open_registry(path)
+    assert registry.lookup(ALICE) is None
+    editor.add(ALICE, "alice", 1000, "blue card")
+    editor.add(BOB, "bob", 1001, recipe="kiosk")
+    assert registry.lookup(ALICE) == Registration("alice", True, None, Strength.UID)
+    assert registry.lookup(BOB) == Registration("bob", True, "kiosk", Strength.PIV)
+    assert set(registry.snapshot()) == {"uid:04a1", "piv:b0b"}
+
+
+def test_a_disabled_token_is_known_but_not_enabled(path, editor, open_registry):
+    editor.add(ALICE, "alice", 1000)
+    registry = open_registry(path)
+    editor.set_enabled(ALICE, False)
+    assert registry.lookup(ALICE) == Registration("alice", False)
+    editor.set_enabled(ALICE, True)
+    assert registry.lookup(ALICE).enabled
+
+
+def test_lists_and_removal(editor):
+    editor.add(ALICE, "alice", 1000, "blue card")
+    editor.add(BOB, "alice", 1001)
+    assert [entry.token for entry in editor.tokens()] == ["piv:b0b", "uid:04a1"]
+    assert [(user.name, user.tokens) for user in editor.users()] == [("alice", 2)]
+    editor.remove(ALICE)
+    editor.remove(BOB)
+    assert editor.tokens() == editor.users() == []
+
+
+def test_wrong_edits_are_told_and_change_nothing(editor):
+    editor.add(ALICE, "alice", 1000)
+    with pytest.raises(RegistryError, match="belongs to alice already"):
+        editor.add(ALICE, "bob", 1001)
+    for wrong in (lambda: editor.remove(BOB), lambda: editor.set_enabled(BOB, True)):
+        with pytest.raises(RegistryError, match="piv:b0b is not registered"):
+            wrong()
+    assert [user.name for user in editor.users()] == ["alice"]
+
+
+def test_the_registry_has_a_bound(editor, monkeypatch):
+    monkeypatch.setattr("sessionhost.adapters.registry_editor.MAX_TOKENS", 1)
+    editor.add(ALICE, "alice", 1000)
+    with pytest.raises(RegistryError, match="which is the most"):
+        editor.add(BOB, "bob", 1000)
+
+
+def test_the_file_is_private(path, editor):
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
+def test_root_makes_the_file_for_the_folders_owner(tmp_path):
+    folder = tmp_path / "state"
+    folder.mkdir()
+    os.chown(folder, 12, 34)
+    with RegistryEditor(folder / "registry.sqlite") as editor:
+        editor.add(ALICE, "alice", 1000)
+        owners = {(found.stat().st_uid, found.stat().st_gid) for found in folder.iterdir()}
+    assert owners == {(12, 34)}
+
+
+def test_a_restored_backup_is_noticed(path, editor, open_registry, tmp_path):
+    editor.add(ALICE, "alice", 1000)
+    registry = open_registry(path)
+    backup = tmp_path / "backup.sqlite"
+    with RegistryEditor(backup) as other:
+        other.add(BOB, "bob", 1000)
+    backup.replace(path)
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink()
+    assert registry.lookup(ALICE) is None
+    assert registry.lookup(BOB).user == "bob"
+
+
+def test_an_entry_that_makes_no_sense_is_left_out(path, editor, open_registry, caplog):
+    editor.add(ALICE, "alice", 1000)
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO tokens VALUES ('what', 'alice', 1, 0, '', NULL)")
+    connection.close()
+    assert open_registry(path).lookup(ALICE).user == "alice"
+    assert "'what' is not a token" in caplog.text
+
+
+def test_a_damaged_file_leaves_what_was_known(path, open_registry, caplog):
+    with RegistryEditor(path) as editor:
+        editor.add(ALICE, "alice", 1000)
+    registry = open_registry(path)
+    registry._disconnect()
+    good = path.read_bytes()
+    path.write_bytes(b"garbage" * 1000)
+    assert registry.lookup(ALICE).user == "alice"
+    assert registry.lookup(BOB) is None
+    assert "put a backup in its place" in registry.trouble
+    assert caplog.text.count("is damaged") == 1, "a lasting trouble is logged once"
+    path.write_bytes(good)
+    assert registry.lookup(ALICE).user == "alice"
+    assert registry.trouble == ""
+    assert "can be read again" in caplog.text
+
+
+def test_inner_damage_is_found_on_opening(path):
+    with RegistryEditor(path) as editor:
+        for number in range(200):
+            editor.add(Token("uid", f"{number:032x}"), "alice", 1000, "x" * 100)
+    with path.open("r+b") as file:
+        file.seek(3 * 4096)
+        file.write(b"\xff" * 4096 * 3)
+    with pytest.raises(RegistryError, match="is damaged"):
+        RegistryEditor(path)
+
+
+def test_a_file_that_vanishes_leaves_what_was_known(path, open_registry):
+    with RegistryEditor(path) as editor:
+        editor.add(ALICE, "alice", 1000)
+    registry = open_registry(path)
+    path.unlink()
+    assert registry.lookup(ALICE).user == "alice"
+    assert "the file is gone" in registry.trouble
+    assert not path.exists(), "an empty registry must not take its place"
+
+
+def test_a_missing_folder_is_told_and_healed(tmp_path, open_registry, caplog):
+    registry = open_registry(tmp_path / "none" / "registry.sqlite")
+    assert registry.lookup(ALICE) is None
+    assert "check the folder and its owner" in caplog.text
+    (tmp_path / "none").mkdir()
+    assert registry.lookup(ALICE) is None
+    assert registry.trouble == ""
+
+
+def test_a_newer_file_is_refused(path):
+    connect(path, 100).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO migrations VALUES (?, 0)", (VERSION + 1,))
+    connection.close()
+    with pytest.raises(RegistryError, match="update this server"):
+        RegistryEditor(path)
+
+
+def test_a_migration_that_fails_changes_nothing(path, monkeypatch):
+    connect(path, 100).close()
+    broken = (*MIGRATIONS, ("CREATE TABLE later (a INTEGER) STRICT", "no such statement"))
+    monkeypatch.setattr("sessionhost.adapters.registry_schema.MIGRATIONS", broken)
+    monkeypatch.setattr("sessionhost.adapters.registry_schema.VERSION", VERSION + 1)
+    with pytest.raises(RegistryError):
+        RegistryEditor(path)
+    monkeypatch.undo()
+    connection = connect(path, 100)
+    assert connection.execute("SELECT count(*) FROM migrations").fetchone()[0] == VERSION
+    assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'later'").fetchall()
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left"), "make room"),
+        (OSError(errno.EROFS, "Read-only file system"), "cannot be written"),
+        (OSError(errno.EACCES, "Permission denied"), "cannot be opened"),
+        (RegistryError("row 1 missing"), "is damaged"),
+    ],
+)
+def test_troubles_are_told_apart(error, words):
+    assert words in explain(Path("/r"), error)
+
+
+def test_a_held_registry_is_told(path, editor, monkeypatch):
+    monkeypatch.setattr("sessionhost.adapters.registry_editor.BUSY_TIMEOUT_MS", 1)
+    holder = connect(path, 100)
+    holder.execute("BEGIN IMMEDIATE")
+    with (
+        RegistryEditor(path) as second,
+        pytest.raises(RegistryError, match=r"nothing was changed: .*another program holds it"),
+    ):
+        second.add(ALICE, "alice", 1000)
+    holder.close()
+
+
+def test_look_ups_from_the_loop_run_in_one_other_thread(path, editor, open_registry):
+    editor.add(ALICE, "alice", 1000)
+    registry = open_registry(path)
+
+    async def look_up() -> list[Registration | None]:
+        return list(await asyncio.gather(*(registry.lookup_async(ALICE) for _ in range(20))))
+
+    assert {found.user for found in asyncio.run(look_up())} == {"alice"}
+    assert sum(thread.name.startswith("registry") for thread in threading.enumerate()) == 1
+
+
+def test_a_disk_that_hangs_keeps_nobody_waiting(path, editor, open_registry, monkeypatch, caplog):
+    editor.add(ALICE, "alice", 1000)
+    registry = open_registry(path)
+    monkeypatch.setattr(registry_sqlite, "LOOKUP_TIMEOUT_MS", 1)
+    hang = threading.Event()
+    monkeypatch.setattr(registry, "_reread_if_changed", hang.wait)
+
+    async def look_up() -> list[Registration | None]:
+        found = [await registry.lookup_async(ALICE) for _ in range(3)]
+        hang.set()
+        await registry._late
+        return [*found, await registry.lookup_async(ALICE)]
+
+    assert [found.user for found in asyncio.run(look_up())] == ["alice"] * 4
+    assert caplog.text.count("does not answer") == 1
+
+
+# The disk itself: a tmpfs that is full, then read-only. Needs root for the mount.
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
+    subprocess.run(mount, check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(folder: Path) -> None:
+    with (folder / "filler").open("wb", buffering=0) as file:
+        while os.statvfs(folder).f_bavail:
+            file.write(b"\0" * 4096)
+
+
+def add_until_full(editor: RegistryEditor) -> None:
+    for number in range(1000):
+        editor.add(Token("uid", f"{number:060x}"), "bob", 1000, "x" * 1000)
+
+
+@pytest.mark.system
+def test_a_full_disk_under_a_running_daemon(tiny_disk, open_registry):
+    path = tiny_disk / "registry.sqlite"
+    with RegistryEditor(path) as editor:
+        editor.add(ALICE, "alice", 1000)
+        registry = open_registry(path)
+        fill(tiny_disk)
+        with pytest.raises(RegistryError, match=r"nothing was changed: .*make room"):
+            add_until_full(editor)
+        known = len(editor.tokens())
+        assert registry.lookup(ALICE).user == "alice"
+        assert len(registry.snapshot()) == known
+        (tiny_disk / "filler").unlink()
+        editor.add(BOB, "bob", 1000)
+    assert registry.lookup(BOB).user == "bob"
+    assert len(registry.snapshot()) == known + 1, "nothing was lost"
+
+
+@pytest.mark.system
+def test_a_full_disk_when_the_daemon_starts(tiny_disk, open_registry, caplog):
+    path = tiny_disk / "registry.sqlite"
+    with RegistryEditor(path) as editor:
+        editor.add(ALICE, "alice", 1000)
+    fill(tiny_disk)
+    registry = open_registry(path)
+    assert registry.lookup(ALICE).user == "alice"
+    assert "make room" in registry.trouble
+    assert "with the 1 tokens known so far" in caplog.text
+    (tiny_disk / "filler").unlink()
+    assert registry.lookup(ALICE).user == "alice"
+    assert registry.trouble == ""
+
+
+@pytest.mark.system
+def test_a_disk_that_turned_read_only(tiny_disk, open_registry, caplog):
+    caplog.set_level(logging.INFO)
+    path = tiny_disk / "registry.sqlite"
+    with RegistryEditor(path) as editor:
+        editor.add(ALICE, "alice", 1000)
+    subprocess.run(["mount", "-o", "remount,ro", str(tiny_disk)], check=True)
+    registry = open_registry(path)
+    assert registry.lookup(ALICE).user == "alice"
+    with pytest.raises(RegistryError, match="registry"):
+        RegistryEditor(path).add(BOB, "bob", 1000)
+    subprocess.run(["mount", "-o", "remount,rw", str(tiny_disk)], check=True)
+    assert registry.lookup(ALICE).user == "alice"
+    assert registry.trouble == ""
