@@ -13,7 +13,6 @@ from roamwire.errors import LocalProtocolError, RemoteProtocolError
 from roamwire.fields import Fields, ascii_text, decode_fields, encode_fields
 from roamwire.limits import MAX_CLAIMS, MAX_DATAGRAM_BYTES, MAX_INTERFACES
 
-
 NO_ADDRESS = IPv4Address(0)
 """Stands where no address is known."""
 

@@ -19,6 +19,6 @@ class LineReader:
         return lines
 
     def take_rest(self) -> bytes:
-        """Bytes after the last whole line; they are then no longer held (for a change of protocol)."""
+        """Bytes after the last whole line, no longer held then (for a change of protocol)."""
         rest, self._rest = self._rest, b""
         return rest

@@ -1,0 +1,87 @@
+"""What the server's core wants done: values that the program carries out. Does nothing itself."""
+
+from dataclasses import dataclass
+
+from roamwire.tokens import Token
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send this line to a DTU."""
+
+    link: int
+    line: bytes
+
+
+@dataclass(frozen=True)
+class Close:
+    """Close a DTU's connection, after what was sent before."""
+
+    link: int
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Ask the registry for a token; answer with `ServerCore.looked_up`."""
+
+    link: int
+    seq: int
+    token: Token
+
+
+@dataclass(frozen=True)
+class StartSession:
+    """Start a session as its user; ends in `session_ready` or `session_gone`."""
+
+    session: str
+    user: str
+    token: Token
+    recipe: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class StopSession:
+    """End a session and all its processes."""
+
+    session: str
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Let the display gateway accept this ticket, once, for `ttl_ms`."""
+
+    session: str
+    epoch: int
+    ticket: str
+    dtu: str
+    rfb_socket: str
+    ttl_ms: int
+
+
+@dataclass(frozen=True)
+class Revoke:
+    """Let the display gateway close every connection of the session up to this epoch."""
+
+    session: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Remember:
+    """Keep a session's epoch and last connection (monotonic seconds) over a daemon restart."""
+
+    session: str
+    epoch: int
+    last_connected: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """A line for the log: what happened, to whom, why."""
+
+    text: str
+
+
+Action = Send | Close | Lookup | StartSession | StopSession | Grant | Revoke | Remember | Report

@@ -1,0 +1,143 @@
+"""Session manager: which sessions live here, for which token, shown at which DTU. Starts nothing.
+
+An attachment has an epoch, rising per session; the display gateway obeys only the newest. What a
+detach or a late message says about an older epoch is ignored.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from roamwire.datagrams import Claim
+from roamwire.tokens import Token
+
+MAX_SESSIONS = 500
+"""Sessions on one host; a server of 2026 with 512 GiB holds about so many desktops."""
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A session shown at a DTU: `link` is our number of the DTU's connection."""
+
+    link: int
+    dtu: str
+    epoch: int
+
+
+@dataclass
+class Session:
+    """One session; `last_connected` is our monotonic clock in seconds, `rfb_socket` "" at first."""
+
+    session: str
+    token: Token
+    user: str
+    recipe: str
+    last_connected: float
+    epoch: int = 0
+    rfb_socket: str = ""
+    attachment: Attachment | None = None
+    start_by: float | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether its X server has answered."""
+        return self.rfb_socket != ""
+
+
+class SessionManager:
+    """The session table of this host."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._sessions: dict[str, Session] = {}
+        self._by_token: dict[Token, dict[str, Session]] = {}
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._sessions.values()))
+
+    def get(self, session: str) -> Session | None:
+        """The session of that name."""
+        return self._sessions.get(session)
+
+    def for_token(self, token: Token) -> list[Session]:
+        """The token's sessions here, the most recently connected first."""
+        found = self._by_token.get(token, {}).values()
+        return sorted(found, key=lambda each: (-each.last_connected, -each.epoch, each.session))
+
+    def tokens(self) -> list[Token]:
+        """Tokens that have a session here."""
+        return list(self._by_token)
+
+    def create(
+        self, token: Token, user: str, recipe: str, now: float, start_by: float
+    ) -> Session | None:
+        """A new session that is to be started; None if the host is full."""
+        if len(self._sessions) >= MAX_SESSIONS:
+            return None
+        name = f"{self._rng.getrandbits(64):016x}"
+        session = Session(name, token, user, recipe, now, start_by=start_by)
+        self._add(session)
+        return session
+
+    def adopt(self, session: Session) -> None:
+        """A session that was running before this daemon started."""
+        if session.session not in self._sessions:
+            self._add(session)
+
+    def _add(self, session: Session) -> None:
+        self._sessions[session.session] = session
+        self._by_token.setdefault(session.token, {})[session.session] = session
+
+    def ended(self, session: str) -> Session | None:
+        """The session is gone; returns what it was."""
+        gone = self._sessions.pop(session, None)
+        if gone is not None:
+            siblings = self._by_token[gone.token]
+            del siblings[session]
+            if not siblings:
+                del self._by_token[gone.token]
+        return gone
+
+    def attach(self, session: Session, link: int, dtu: str, now: float) -> Attachment | None:
+        """Show the session at a DTU from now on; returns the attachment that thereby ends."""
+        before = session.attachment
+        session.epoch += 1
+        session.last_connected = now
+        session.attachment = Attachment(link, dtu, session.epoch)
+        return before
+
+    def detach(self, session: Session, epoch: int, now: float) -> bool:
+        """The attachment of that epoch has ended; False if a newer one is there."""
+        if session.attachment is None or session.attachment.epoch != epoch:
+            return False
+        session.attachment = None
+        session.last_connected = now
+        return True
+
+    def claims(self, token: Token, now: float) -> tuple[Claim, ...]:
+        """What a tokenR says of the token; an attached session has age 0."""
+        return tuple(
+            Claim(
+                each.session,
+                0 if each.attachment else max(0, int((now - each.last_connected) * 1000)),
+                each.epoch,
+                each.attachment is not None,
+            )
+            for each in self.for_token(token)
+        )
+
+    def next_start_deadline(self) -> float | None:
+        """When the first session that is still starting has taken too long."""
+        times = [each.start_by for each in self._sessions.values() if each.start_by is not None]
+        return min(times, default=None)
+
+    def overdue(self, now: float) -> list[Session]:
+        """Sessions that have taken too long to start."""
+        return [
+            each
+            for each in self._sessions.values()
+            if each.start_by is not None and now >= each.start_by
+        ]

@@ -1,0 +1,76 @@
+"""Every interval of a session host, in seconds, with its reason; relations are asserted below."""
+
+from dataclasses import dataclass
+
+from roamwire.errors import LocalProtocolError
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Intervals of the group protocol; `fast` is ours, `classic` the patent's."""
+
+    announce_s: float
+    host_down_s: float
+
+
+PROFILES = {
+    "fast": Profile(announce_s=1.0, host_down_s=4.0),
+    "classic": Profile(announce_s=20.0, host_down_s=60.0),
+}
+
+ANNOUNCE_SOON_S = 0.05
+"""After a change worth telling (interfaces, drain, restart): collect changes, then tell at once."""
+
+QUESTION_S = 0.3
+"""A tokenQ is over when all have answered or after this (DESIGN section 4)."""
+
+QUESTION_REPEAT_S = 0.1
+"""A tokenQ or tokenR may be lost: ask those who are silent again, twice within QUESTION_S."""
+
+RESTARTING_QUESTION_S = 3.0
+"""A host that said "back soon" may hold the session: its answer is awaited this long."""
+
+PENDING_RETRY_S = 0.12
+"""Another server is deciding on the same token and goes first: ask again after its decision."""
+
+PENDING_ROUNDS = 4
+"""After so many rounds the other server is taken for stuck, and we go ahead."""
+
+PLACED_S = 5.0
+"""How long a server answers "I have just sent that token to host X"."""
+
+NONCE_S = 10.0
+"""A redirect ticket is good this long (DESIGN section 4)."""
+
+RESERVATION_S = 3.0
+"""A placement counts as load until the target's own figures must show it."""
+
+PROBE_REPEAT_S = 1.0
+"""An unanswered "are you this boot?" is asked again."""
+
+KEEPALIVE_S = 0.5
+LOST_S = 1.5
+"""What a DTU is told to use (DESIGN section 4)."""
+
+LINK_SILENT_S = 6.0
+"""A DTU that has said nothing for so long is gone; longer than its own failover takes."""
+
+HELLO_S = 5.0
+"""A connection that has not said hello by then is closed."""
+
+SESSION_START_S = 20.0
+"""The X server of a new session answers by then, or the session has failed."""
+
+DISPLAY_TICKET_S = 10.0
+"""A display ticket is used at once or not at all."""
+
+RESTART_NOTICE_S = 5.0
+"""How long DTUs wait for a server whose daemons restart before they go elsewhere."""
+
+for _profile in PROFILES.values():
+    if _profile.host_down_s < 3 * _profile.announce_s:
+        raise LocalProtocolError("a host is down only after several missed announcements")
+if not QUESTION_REPEAT_S * 3 <= QUESTION_S + 1e-9 <= LOST_S:
+    raise LocalProtocolError("a question has two repeats and is over before a DTU gives up")
+if not KEEPALIVE_S * 3 <= LOST_S < LINK_SILENT_S:
+    raise LocalProtocolError("a lost keepalive or two is no lost server")

@@ -1,0 +1,188 @@
+"""What one server knows of the others: the patent's Table A. Sends and decides nothing."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+
+from roamwire.datagrams import Host, Interface
+from roamwire.limits import MAX_HOSTS
+
+MAX_UNTRUSTED = 64
+"""Hosts without the group's signature that are remembered for display; the oldest goes first."""
+
+
+@dataclass
+class HostRecord:
+    """One host as heard; times are seconds of our monotonic clock, `timeoff` of wall clocks."""
+
+    message: Host
+    trusted: bool
+    lastseen: float
+    timeoff: int
+    source: tuple[str, int]
+    lastpkt: dict[str, float] = field(default_factory=dict)
+    down: bool = False
+
+    @property
+    def host(self) -> str:
+        """The host's name."""
+        return self.message.host
+
+
+@dataclass(frozen=True)
+class InterfaceView:
+    """A line of Table A; `lastpkt` is whole seconds, -1 if nothing was ever heard there."""
+
+    interface: str
+    ip: str
+    mask: str
+    bcast: str
+    lastpkt: int
+    down: bool
+
+
+@dataclass(frozen=True)
+class HostView:
+    """A host of Table A with its interfaces, ready to print or to send as JSON."""
+
+    host: str
+    lastseen: int
+    timeoff: int
+    addr: str
+    trusted: bool
+    down: bool
+    load: int
+    sessions: int
+    dtus: int
+    drain: bool
+    policy: str
+    interfaces: tuple[InterfaceView, ...]
+
+    def lines(self) -> list[str]:
+        """The host in the form of the patent's Table A (addresses in hexadecimal)."""
+        mark = " TRUSTED" if self.trusted else ""
+        gone = " down" if self.down else ""
+        head = f"Host {self.host} lastseen {self.lastseen} timeoff {self.timeoff}"
+        lines = [f"{head} addr {self.addr} numifs {len(self.interfaces)}{mark}{gone}"]
+        for each in self.interfaces:
+            lines.append(
+                f"interface {each.interface} ip {each.ip} mask {each.mask} "
+                f"bcast {each.bcast} lastpkt {each.lastpkt}"
+            )
+        return lines
+
+
+class Topology:
+    """All hosts heard, the trusted ones and a bounded table of the others."""
+
+    def __init__(self, down_after_s: float) -> None:
+        self._down_after_s = down_after_s
+        self._trusted: dict[str, HostRecord] = {}
+        self._untrusted: OrderedDict[tuple[str, str], HostRecord] = OrderedDict()
+
+    def heard(
+        self, message: Host, *, trusted: bool, source: tuple[str, int], now: float, wall: float
+    ) -> HostRecord | None:
+        """Take in a host message; None if the table of trusted hosts is full."""
+        record = self._trusted.get(message.host) if trusted else None
+        if record is None:
+            record = HostRecord(message, trusted, now, message.time - int(wall), source)
+            if not trusted:
+                self._remember_untrusted(record)
+                return record
+            if len(self._trusted) >= MAX_HOSTS:
+                return None
+            self._trusted[message.host] = record
+        record.message, record.lastseen, record.source = message, now, source
+        record.timeoff = message.time - int(wall)
+        for interface in message.interfaces:
+            if str(interface.ip) == source[0]:
+                record.lastpkt[interface.interface] = now
+        return record
+
+    def _remember_untrusted(self, record: HostRecord) -> None:
+        key = (record.host, record.source[0])
+        self._untrusted[key] = record
+        self._untrusted.move_to_end(key)
+        if len(self._untrusted) > MAX_UNTRUSTED:
+            self._untrusted.popitem(last=False)
+
+    def trusted(self, host: str) -> HostRecord | None:
+        """The record of a trusted host."""
+        return self._trusted.get(host)
+
+    def live(self) -> list[HostRecord]:
+        """Trusted hosts that are not down, by name."""
+        return [self._trusted[name] for name in sorted(self._trusted) if self._is_up(name)]
+
+    def _is_up(self, name: str) -> bool:
+        return not self._trusted[name].down
+
+    def mark_down(self, now: float) -> list[HostRecord]:
+        """Hosts that have just been silent for too long; each is returned once."""
+        gone = []
+        for record in self._trusted.values():
+            if not record.down and now - record.lastseen >= self._down_after_s:
+                record.down = True
+                gone.append(record)
+        return gone
+
+    def next_down(self) -> float | None:
+        """When the next host would be down if it stays silent."""
+        times = [r.lastseen + self._down_after_s for r in self._trusted.values() if not r.down]
+        return min(times, default=None)
+
+    def reachable_address(
+        self, record: HostRecord, dtu: IPv4Address, mine: Iterable[Interface], now: float
+    ) -> IPv4Address | None:
+        """The address at which the DTU can reach the host, or None.
+
+        A subnet of the host must hold the DTU's address and a packet must have been heard from that
+        interface: subnets alone lie (Table A has one private address on four hosts). A DTU behind a
+        router is in no subnet of ours; then the address that the host speaks from serves.
+        """
+        for interface in record.message.interfaces:
+            if interface.contains(dtu):
+                heard = record.lastpkt.get(interface.interface)
+                if heard is not None and now - heard < self._down_after_s:
+                    return interface.ip
+        if any(interface.contains(dtu) for interface in mine):
+            return None
+        return IPv4Address(record.source[0])
+
+    def view(self, now: float) -> list[HostView]:
+        """Table A: trusted hosts first, then the others."""
+        records = [self._trusted[name] for name in sorted(self._trusted)]
+        return [self._view(record, now) for record in [*records, *self._untrusted.values()]]
+
+    def _view(self, record: HostRecord, now: float) -> HostView:
+        message = record.message
+        interfaces = []
+        for each in message.interfaces:
+            heard = record.lastpkt.get(each.interface)
+            lastpkt = -1 if heard is None else int(now - heard)
+            interfaces.append(
+                InterfaceView(
+                    each.interface,
+                    f"{int(each.ip):08x}",
+                    f"{int(each.mask):08x}",
+                    f"{int(each.bcast):08x}",
+                    lastpkt,
+                    down=heard is not None and now - heard >= self._down_after_s,
+                )
+            )
+        return HostView(
+            message.host,
+            int(now - record.lastseen),
+            record.timeoff,
+            f"{int(message.addr):08x}",
+            record.trusted,
+            record.down or now - record.lastseen >= self._down_after_s,
+            message.load,
+            message.sessions,
+            message.dtus,
+            message.drain,
+            message.policy,
+            tuple(interfaces),
+        )

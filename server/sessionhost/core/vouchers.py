@@ -1,0 +1,60 @@
+"""Short-lived notes of a server: nonces it gave out, tokens it sent away, places it reserved."""
+
+import random
+from collections import Counter, OrderedDict
+
+from roamwire.tokens import Token
+from sessionhost.core.timing import NONCE_S, PLACED_S, RESERVATION_S
+
+MAX_NONCES = 4096
+"""Nonces open at a time; each tokenQ takes one for 10 s, so this is 400 inserts a second."""
+
+MAX_PLACED = 1024
+"""Tokens sent away in the last seconds."""
+
+
+class Vouchers:
+    """Bounded tables whose entries end by time."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._nonces: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._homes: OrderedDict[Token, tuple[str, float]] = OrderedDict()
+
+    def issue(self, digest: str, now: float) -> str:
+        """A nonce under which a redirect of that token to this host is accepted once."""
+        nonce = f"{self._rng.getrandbits(96):024x}"
+        self._nonces[nonce] = (digest, now + NONCE_S)
+        if len(self._nonces) > MAX_NONCES:
+            self._nonces.popitem(last=False)
+        return nonce
+
+    def redeem(self, nonce: str, digest: str, now: float) -> bool:
+        """Whether the nonce is ours, for that token, in time and not yet used; it is used now."""
+        wanted, until = self._nonces.pop(nonce, ("", 0.0))
+        return wanted == digest and now < until
+
+    def placed(self, token: Token, host: str, now: float) -> None:
+        """The token has just been sent to that host."""
+        self._homes[token] = (host, now)
+        self._homes.move_to_end(token)
+        if len(self._homes) > MAX_PLACED:
+            self._homes.popitem(last=False)
+
+    def forget_home(self, token: Token) -> None:
+        """The token has come back: it is here now."""
+        self._homes.pop(token, None)
+
+    def home(self, token: Token, now: float) -> str:
+        """Where the token was sent a moment ago, or ""."""
+        host, since = self._homes.get(token, ("", 0.0))
+        return host if host and now - since < PLACED_S else ""
+
+    def placed_tokens(self) -> list[Token]:
+        """Tokens that were sent away."""
+        return list(self._homes)
+
+    def reserved(self, now: float) -> dict[str, int]:
+        """Placements per host that its own figures may not show yet."""
+        recent = [host for host, since in self._homes.values() if now - since < RESERVATION_S]
+        return Counter(recent)
