@@ -3,7 +3,9 @@
 import datetime
 import os
 import ssl
+from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +15,16 @@ from roamwire.signing import GroupSecrets
 from sessionhost.adapters import keyfiles, pki
 from sessionhost.adapters.keyfiles import KeyFileError, check_private, load_secrets, write_private
 from sessionhost.adapters.pki import PkiError
-from sessionhost.adapters.tls import server_context
+from sessionhost.adapters.tls import IdentityError, peer_name, server_context
 
 NOW = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
+
+
+@dataclass(frozen=True)
+class Files:
+    group_dir: Path
+    identity_cert: Path
+    identity_key: Path
 
 
 def fake_random():
@@ -89,19 +98,21 @@ def test_bad_names_are_refused(tmp_path, group):
 def test_both_ends_know_each_other(group, tmp_path):
     server_files = issue(group, "server", "s1", tmp_path)
     dtu_files = issue(group, "dtu", "desk1", tmp_path)
-    server = server_context(*server_files, group / "ca.crt")
+    server = server_context(Files(group, *server_files))
     server_end, client_end = handshake(server, client_context(group / "ca.crt", *dtu_files))
     assert server_end.version() == client_end.version() == "TLSv1.3"
     assert peer_identity(client_end.getpeercert(), "server").name == "s1"
     assert peer_identity(server_end.getpeercert(), "dtu").name == "desk1"
     assert ("DNS", "s1") in client_end.getpeercert()["subjectAltName"]
+    assert peer_name(server_end) == "desk1"
+    assert peer_name(client_end) == "", "a server is not a terminal"
     with pytest.raises(RemoteProtocolError):
         peer_identity(server_end.getpeercert(), "server")
 
 
 def test_a_terminal_cannot_serve(group, tmp_path):
     dtu_files = issue(group, "dtu", "desk1", tmp_path)
-    server = server_context(*dtu_files, group / "ca.crt")
+    server = server_context(Files(group, *dtu_files))
     with pytest.raises(ssl.SSLError):
         handshake(server, client_context(group / "ca.crt", *dtu_files))
 
@@ -110,7 +121,7 @@ def test_a_stranger_is_refused_by_both_ends(group, tmp_path):
     pki.create_group(tmp_path / "evil", "lab", NOW, fake_random())
     ours = issue(group, "server", "s1", tmp_path)
     theirs = issue(tmp_path / "evil", "dtu", "desk1", tmp_path)
-    server = server_context(*ours, group / "ca.crt")
+    server = server_context(Files(group, *ours))
     with pytest.raises(ssl.SSLError):
         handshake(server, client_context(group / "ca.crt", *theirs))
     with pytest.raises(ssl.SSLError):
@@ -178,12 +189,15 @@ def test_a_damaged_ca_is_told(group, tmp_path):
 
 def test_a_context_tells_which_file_is_wrong(group, tmp_path):
     certificate, key = issue(group, "server", "s1", tmp_path)
-    with pytest.raises(KeyFileError, match="No such file"):
-        server_context(certificate, tmp_path / "none", group / "ca.crt")
-    with pytest.raises(KeyFileError, match="roamctl server issue"):
-        server_context(group / "ca.crt", key, group / "ca.crt")
-    with pytest.raises(KeyFileError, match="not the group's CA"):
-        server_context(certificate, key, key)
+    with pytest.raises(IdentityError, match="No such file"):
+        server_context(Files(group, certificate, tmp_path / "none"))
+    with pytest.raises(IdentityError, match="roamctl server issue"):
+        server_context(Files(group, group / "ca.crt", key))
+    with pytest.raises(IdentityError, match="the group's CA certificate"):
+        server_context(Files(tmp_path, certificate, key))
+    key.chmod(0o644)
+    with pytest.raises(IdentityError, match="chmod"):
+        server_context(Files(group, certificate, key))
 
 
 def test_rotation_at_once_keeps_the_last_secret_live(group):

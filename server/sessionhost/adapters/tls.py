@@ -1,31 +1,58 @@
-"""TLS as the server speaks it: 1.3 only, both sides with certificates of the group's CA."""
+"""The server's end of TLS 1.3 with the group's certificates. Making certificates is not here."""
 
 import ssl
 from pathlib import Path
+from typing import Protocol
 
+from roamwire.errors import RemoteProtocolError
+from roamwire.identity import peer_identity
 from sessionhost.adapters.keyfiles import KeyFileError, check_private
 
 
-def server_context(identity_cert: Path, identity_key: Path, ca_cert: Path) -> ssl.SSLContext:
-    """A context that accepts only holders of certificates of the group; KeyFileError if not made.
+class TlsSettings(Protocol):
+    """What of the config is needed here."""
 
-    The role of the other end is not checked here: use `roamwire.identity.peer_identity`.
-    """
-    check_private(identity_key)
+    @property
+    def group_dir(self) -> Path: ...
+    @property
+    def identity_cert(self) -> Path: ...
+    @property
+    def identity_key(self) -> Path: ...
+
+
+class IdentityError(Exception):
+    """A certificate or key that cannot be used, in words for the person who runs the server."""
+
+
+def server_context(config: TlsSettings) -> ssl.SSLContext:
+    """TLS 1.3 only; a DTU without a certificate of the group's CA does not get in."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
-    # Nobody resumes: a terminal that comes back must show its certificate again.
+    # No session tickets: they cost two messages a connection, and a DTU that comes back must
+    # show its certificate again.
     context.num_tickets = 0
+    ca_cert = config.group_dir / "ca.crt"
     try:
-        context.load_cert_chain(identity_cert, identity_key)
-    except (OSError, ssl.SSLError) as error:
-        raise KeyFileError(
-            f"{identity_cert} and {identity_key} are not a certificate with its key ({error}); "
-            "make them with 'roamctl server issue'"
+        context.load_verify_locations(cafile=ca_cert)
+    except OSError as error:
+        raise IdentityError(f"cannot use the group's CA certificate {ca_cert}: {error}") from error
+    try:
+        check_private(config.identity_key)
+        context.load_cert_chain(config.identity_cert, config.identity_key)
+    except KeyFileError as error:
+        raise IdentityError(str(error)) from error
+    except OSError as error:
+        raise IdentityError(
+            f"cannot use this server's identity {config.identity_cert} with its key "
+            f"{config.identity_key}: {error}; make both with 'roamctl server issue'"
         ) from error
-    try:
-        context.load_verify_locations(ca_cert)
-    except (OSError, ssl.SSLError) as error:
-        raise KeyFileError(f"{ca_cert} is not the group's CA certificate ({error})") from error
     return context
+
+
+def peer_name(connection: ssl.SSLObject | ssl.SSLSocket) -> str:
+    """A DTU's name, from the other end's verified certificate; empty if it is no DTU's."""
+    try:
+        return peer_identity(connection.getpeercert(), "dtu").name
+    except RemoteProtocolError:
+        return ""
