@@ -1,0 +1,326 @@
+"""The terminal's display connection: TLS, attach line, RFB, frames to the screen, input back.
+
+When a link is opened or closed, and what words are shown instead, is decided elsewhere.
+"""
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dtu.core.rfb import (
+    Bell,
+    Connected,
+    Cursor,
+    CursorChanged,
+    Failed,
+    Rect,
+    Resized,
+    RfbClient,
+    Updated,
+)
+from dtu.drivers.display.base import Screen, origin
+from roamwire.control import Attach, Attached, Notice, encode_line, parse_line
+from roamwire.errors import RemoteProtocolError
+from roamwire.limits import MAX_LINE_BYTES
+
+_LOG = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S = 2.0
+"""TCP and TLS on a LAN take 10 ms; a server that lost its link answers never."""
+
+FIRST_FRAME_TIMEOUT_S = 5.0
+"""From connected to a whole frame: 30 ms on a LAN, a second on a busy server's new session."""
+
+MAX_UNSENT_BYTES = 256 * 1024
+"""Input and update requests that a stuck server does not read: minutes of typing."""
+
+
+@dataclass(frozen=True)
+class LinkOpened:
+    """The gateway has taken the ticket; frames will follow."""
+
+    session: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class FirstFrame:
+    """The first whole frame is on the screen since `at` (seconds of CLOCK_MONOTONIC)."""
+
+    session: str
+    epoch: int
+    at: float
+
+
+@dataclass(frozen=True)
+class LinkLost:
+    """The link is gone without `close`; `reason` is a short word and maybe a detail."""
+
+    session: str
+    epoch: int
+    reason: str
+
+
+LinkEvent = LinkOpened | FirstFrame | LinkLost
+
+
+class DisplayLink:
+    """At most one display connection; events of an older one never come out.
+
+    All methods return at once. `on_event` is called on the event loop's thread and may call back.
+    """
+
+    def __init__(
+        self, screen: Screen, ssl_context: ssl.SSLContext, on_event: Callable[[LinkEvent], None]
+    ) -> None:
+        self._screen = screen
+        self._ssl_context = ssl_context
+        self._on_event = on_event
+        self._connection: _Connection | None = None
+        self._pressed: set[int] = set()
+        self._pointer = (0, 0)
+        self._buttons = 0
+
+    @property
+    def shown(self) -> tuple[str, int] | None:
+        """Session and epoch whose frames are on the screen; None without a first frame."""
+        connection = self._connection
+        if connection is None or not connection.drawn:
+            return None
+        return connection.session, connection.epoch
+
+    def open(self, address: str, port: int, ticket: str, session: str, epoch: int) -> None:
+        """Connect to a display gateway and show the session; closes an older link first."""
+        self.close()
+        self._connection = _Connection(self._screen, session, epoch, ticket, self._event)
+        self._connection.start(address, port, self._ssl_context)
+
+    def close(self) -> None:
+        """Drop the link now; nothing of it is drawn or told any more. The screen is left as it is.
+
+        Keys held down are released by the session itself, which sees its viewer go.
+        """
+        connection, self._connection = self._connection, None
+        self._pressed.clear()
+        self._buttons = 0
+        if connection is not None:
+            connection.drop()
+
+    def key(self, keysym: int, down: bool) -> None:
+        """A key of the terminal; dropped without a session, as is a release without a press."""
+        if not down and keysym not in self._pressed:
+            return
+        connection = self._connection
+        if connection is None or not connection.takes_input:
+            return
+        (self._pressed.add if down else self._pressed.discard)(keysym)
+        connection.send(lambda client: client.send_key(keysym, down))
+
+    def pointer(self, x: int, y: int, buttons: int) -> None:
+        """The mouse, in pixels of the screen; buttons as in RFB."""
+        self._pointer = (x, y)
+        self._screen.move_pointer(x, y)
+        connection = self._connection
+        if connection is None or not connection.takes_input:
+            return
+        self._buttons = buttons
+        connection.send(lambda client: self._send_pointer(client, buttons))
+
+    def release_all(self) -> None:
+        """Release what is held: all keys and buttons."""
+        for keysym in sorted(self._pressed):
+            self.key(keysym, False)
+        if self._buttons:
+            self.pointer(*self._pointer, 0)
+
+    def _send_pointer(self, client: RfbClient, buttons: int) -> None:
+        height, width = client.framebuffer.shape[:2]
+        left, top = origin(self._screen.size, (width, height))
+        x = min(max(self._pointer[0] - left, 0), width - 1)
+        y = min(max(self._pointer[1] - top, 0), height - 1)
+        client.send_pointer(x, y, buttons)
+
+    def _event(self, event: LinkEvent) -> None:
+        if isinstance(event, LinkLost):
+            self.close()
+        self._on_event(event)
+
+
+class _Connection(asyncio.Protocol):
+    """One TLS connection from connect to loss; once dropped it does nothing any more."""
+
+    def __init__(
+        self,
+        screen: Screen,
+        session: str,
+        epoch: int,
+        ticket: str,
+        on_event: Callable[[LinkEvent], None],
+    ) -> None:
+        self.session = session
+        self.epoch = epoch
+        self.drawn = False
+        self._screen = screen
+        self._ticket = ticket
+        self._on_event = on_event
+        self._dropped = False
+        self._attached = False
+        self._reply = b""
+        self._client = RfbClient(wanted_size=screen.size)
+        self._cursor: Cursor | None = None
+        self._transport: asyncio.Transport | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+
+    @property
+    def takes_input(self) -> bool:
+        """True when the session gets keys and pointer: from its first frame on."""
+        return self.drawn and not self._dropped
+
+    def start(self, address: str, port: int, context: ssl.SSLContext) -> None:
+        """Connect in the background."""
+        self._connecting = asyncio.create_task(self._connect(address, port, context))
+
+    def drop(self) -> None:
+        """Stop at once and say nothing any more."""
+        self._dropped = True
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._deadline is not None:
+            self._deadline.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def send(self, write: Callable[[RfbClient], None]) -> None:
+        """Let `write` put a message into the client, and send it."""
+        write(self._client)
+        self._flush()
+
+    # -- connecting
+
+    async def _connect(self, address: str, port: int, context: ssl.SSLContext) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await loop.create_connection(
+                    lambda: self,
+                    address,
+                    port,
+                    ssl=context,
+                    server_hostname=address,
+                    ssl_handshake_timeout=CONNECT_TIMEOUT_S,
+                    ssl_shutdown_timeout=CONNECT_TIMEOUT_S,
+                )
+        except TimeoutError:
+            self._lost("connect: no answer")
+        except ssl.SSLError as error:
+            self._lost(f"tls: {error.reason or error}")
+        except OSError as error:
+            self._lost(f"connect: {error.strerror or error}")
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """TLS stands: hand in the ticket."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if self._dropped:
+            transport.abort()
+            return
+        transport.write(encode_line(Attach(ticket=self._ticket)))
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(FIRST_FRAME_TIMEOUT_S, self._lost, "no frame in time")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The server or the network ended it."""
+        self._lost(f"closed: {exc}" if exc else "closed")
+
+    def eof_received(self) -> bool:
+        """No half-open links: the transport closes itself."""
+        return False
+
+    def _lost(self, reason: str) -> None:
+        if self._dropped:
+            return
+        _LOG.info("display link of session %s epoch %d: %s", self.session, self.epoch, reason)
+        self.drop()
+        self._on_event(LinkLost(self.session, self.epoch, reason))
+
+    # -- bytes
+
+    def data_received(self, data: bytes) -> None:
+        """The gateway's answer, then RFB."""
+        if self._dropped:
+            return
+        try:
+            rest = data if self._attached else self._take_reply(data)
+        except RemoteProtocolError as error:
+            self._lost(f"protocol: {error}")
+            return
+        if rest and not self._dropped:
+            self._client.receive_data(rest)
+            self._flush()
+            self._take_events()
+
+    def _take_reply(self, data: bytes) -> bytes:
+        """Read the gateway's one line; returns what follows it."""
+        self._reply += data
+        line, end, rest = self._reply.partition(b"\n")
+        if len(line) > MAX_LINE_BYTES:
+            raise RemoteProtocolError("oversize", "the gateway's answer")
+        if not end:
+            return b""
+        message = parse_line(line)
+        if isinstance(message, Notice):
+            self._lost(f"refused: {message.code} {message.text}")
+            return b""
+        if message != Attached(self.session, self.epoch):
+            raise RemoteProtocolError("attached", f"expected {self.session} {self.epoch}: {line!r}")
+        self._attached = True
+        self._reply = b""
+        self._on_event(LinkOpened(self.session, self.epoch))
+        return rest
+
+    def _flush(self) -> None:
+        data = self._client.data_to_send()
+        if not data or self._transport is None or self._dropped:
+            return
+        self._transport.write(data)
+        if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+            self._lost("stuck: the server does not read")
+
+    # -- frames
+
+    def _take_events(self) -> None:
+        """Apply all events of one read; the screen is painted once for them."""
+        rects: list[Rect] = []
+        cursor = self._cursor
+        while not self._dropped and (event := self._client.next_event()) is not None:
+            match event:
+                case Updated():
+                    rects += event.rects
+                case CursorChanged():
+                    self._cursor = event.cursor
+                case Resized():
+                    _LOG.info("session %s is %dx%d now", self.session, event.width, event.height)
+                    rects.clear()
+                case Connected():
+                    _LOG.debug("session %s: %s", self.session, event)
+                case Bell():
+                    _LOG.debug("session %s rings", self.session)
+                case Failed():
+                    self._lost(f"protocol: {event.error}")
+        if not self._dropped and (rects or cursor is not self._cursor):
+            self._draw(rects)
+
+    def _draw(self, rects: list[Rect]) -> None:
+        """Paint if the frame is whole: neither a half-filled nor a just resized one is shown."""
+        if not self._client.painted:
+            return
+        self._screen.show_session(self._client.framebuffer, rects, self._cursor)
+        if not self.drawn:
+            self.drawn = True
+            if self._deadline is not None:
+                self._deadline.cancel()
+            self._on_event(FirstFrame(self.session, self.epoch, time.monotonic()))
