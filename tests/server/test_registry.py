@@ -2,10 +2,8 @@
 
 import asyncio
 import errno
-import logging
 import os
 import sqlite3
-import subprocess
 import threading
 from pathlib import Path
 
@@ -256,76 +254,3 @@ def test_a_disk_that_hangs_keeps_nobody_waiting(path, editor, open_registry, mon
 
     assert [found.user for found in asyncio.run(look_up())] == ["alice"] * 4
     assert caplog.text.count("does not answer") == 1
-
-
-# The disk itself: a tmpfs that is full, then read-only. Needs root for the mount.
-
-
-@pytest.fixture
-def tiny_disk(tmp_path):
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
-    subprocess.run(mount, check=True)
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(folder: Path) -> None:
-    with (folder / "filler").open("wb", buffering=0) as file:
-        while os.statvfs(folder).f_bavail:
-            file.write(b"\0" * 4096)
-
-
-def add_until_full(editor: RegistryEditor) -> None:
-    for number in range(1000):
-        editor.add(Token("uid", f"{number:060x}"), "bob", 1000, "x" * 1000)
-
-
-@pytest.mark.system
-def test_a_full_disk_under_a_running_daemon(tiny_disk, open_registry):
-    path = tiny_disk / "registry.sqlite"
-    with RegistryEditor(path) as editor:
-        editor.add(ALICE, "alice", 1000)
-        registry = open_registry(path)
-        fill(tiny_disk)
-        with pytest.raises(RegistryError, match=r"nothing was changed: .*make room"):
-            add_until_full(editor)
-        known = len(editor.tokens())
-        assert registry.lookup(ALICE).user == "alice"
-        assert len(registry.snapshot()) == known
-        (tiny_disk / "filler").unlink()
-        editor.add(BOB, "bob", 1000)
-    assert registry.lookup(BOB).user == "bob"
-    assert len(registry.snapshot()) == known + 1, "nothing was lost"
-
-
-@pytest.mark.system
-def test_a_full_disk_when_the_daemon_starts(tiny_disk, open_registry, caplog):
-    path = tiny_disk / "registry.sqlite"
-    with RegistryEditor(path) as editor:
-        editor.add(ALICE, "alice", 1000)
-    fill(tiny_disk)
-    registry = open_registry(path)
-    assert registry.lookup(ALICE).user == "alice"
-    assert "make room" in registry.trouble
-    assert "with the 1 tokens known so far" in caplog.text
-    (tiny_disk / "filler").unlink()
-    assert registry.lookup(ALICE).user == "alice"
-    assert registry.trouble == ""
-
-
-@pytest.mark.system
-def test_a_disk_that_turned_read_only(tiny_disk, open_registry, caplog):
-    caplog.set_level(logging.INFO)
-    path = tiny_disk / "registry.sqlite"
-    with RegistryEditor(path) as editor:
-        editor.add(ALICE, "alice", 1000)
-    subprocess.run(["mount", "-o", "remount,ro", str(tiny_disk)], check=True)
-    registry = open_registry(path)
-    assert registry.lookup(ALICE).user == "alice"
-    with pytest.raises(RegistryError, match="registry"):
-        RegistryEditor(path).add(BOB, "bob", 1000)
-    subprocess.run(["mount", "-o", "remount,rw", str(tiny_disk)], check=True)
-    assert registry.lookup(ALICE).user == "alice"
-    assert registry.trouble == ""

@@ -1,0 +1,111 @@
+"""roamctl's commands on a group's folder: CA, secret, certificates. No server need run."""
+
+import argparse
+import datetime
+import os
+from pathlib import Path
+
+from roamwire.identity import Identity, Role
+from sessionhost.adapters import pki
+from sessionhost.adapters.keyfiles import write_private, write_public
+from sessionhost.app.roamctl_answer import Answer, RoamctlError
+
+
+def add_commands(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
+) -> None:
+    """Declares `group`, `server` and `dtu`."""
+    group = commands.add_parser("group", help="make and change a failover group")
+    verbs = group.add_subparsers(required=True, metavar="VERB")
+    create = verbs.add_parser(
+        "create", parents=[common], help="make a group: its CA and its secret"
+    )
+    create.add_argument("--dir", type=Path, required=True, help="the new group's folder")
+    create.add_argument("--name", required=True, help="the new group's name")
+    create.set_defaults(run=_create)
+    rotate = verbs.add_parser(
+        "rotate-secret", parents=[common], help="sign with a new secret, accept the last one"
+    )
+    rotate.add_argument("--dir", type=Path, required=True, help="the group's folder")
+    rotate.add_argument(
+        "--prepare",
+        action="store_true",
+        help="only make the next secret: export it to all servers, then rotate without --prepare",
+    )
+    rotate.set_defaults(run=_rotate)
+    export = verbs.add_parser(
+        "export", parents=[common], help="write what every server needs (without the CA key)"
+    )
+    export.add_argument("--dir", type=Path, required=True, help="the group's folder")
+    export.add_argument("--out", type=Path, required=True, help="a server's group_dir")
+    export.set_defaults(run=_export)
+    _add_issue(commands, common, "server", "certificates of servers")
+    _add_issue(commands, common, "dtu", "certificates of terminals")
+
+
+def _add_issue(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    common: argparse.ArgumentParser,
+    role: Role,
+    words: str,
+) -> None:
+    verbs = commands.add_parser(role, help=words).add_subparsers(required=True, metavar="VERB")
+    issue = verbs.add_parser("issue", parents=[common], help="make a key and a certificate")
+    issue.add_argument("name", metavar="NAME", help="the name in the certificate")
+    issue.add_argument("--group", type=Path, required=True, help="the group's folder")
+    issue.add_argument("--out", type=Path, required=True, help="where the files go")
+    issue.add_argument("--force", action="store_true", help="replace files that are there")
+    issue.set_defaults(run=_issue, role=role)
+
+
+def _create(args: argparse.Namespace) -> Answer:
+    pki.create_group(args.dir, args.name, _now(), os.urandom)
+    return Answer(
+        {"group": args.name, "dir": str(args.dir)},
+        [
+            f"group {args.name} is in {args.dir}",
+            f"keep {args.dir / pki.CA_KEY_NAME} safe: who has it decides who belongs to the group",
+        ],
+    )
+
+
+def _rotate(args: argparse.Namespace) -> Answer:
+    if args.prepare:
+        pki.prepare_secret(args.dir, os.urandom)
+        words = "the next secret is ready: export it to every server, then rotate"
+        return Answer({"dir": str(args.dir), "step": "prepared"}, [words])
+    prepared = pki.rotate_secret(args.dir, os.urandom)
+    words = "the secret is new: export it to every server and restart their hostd"
+    if not prepared:
+        words += "; until then they do not trust each other (--prepare avoids that)"
+    return Answer({"dir": str(args.dir), "step": "rotated", "was_prepared": prepared}, [words])
+
+
+def _export(args: argparse.Namespace) -> Answer:
+    return _written(pki.export_group(args.dir, args.out))
+
+
+def _issue(args: argparse.Namespace) -> Answer:
+    role: Role = args.role
+    certificate, key = args.out / f"{role}.crt", args.out / f"{role}.key"
+    if key.exists() and not args.force:
+        raise RoamctlError(f"{key} is there already; say --force to replace it")
+    issued = pki.load_ca(args.group).issue(Identity(role, args.name), _now())
+    if role == "server":
+        written = pki.export_group(args.group, args.out / "group")
+    else:
+        # A terminal gets no secret: it must not be able to speak as a server.
+        written = [args.out / pki.CA_CERT_NAME]
+        write_public(written[0], (args.group / pki.CA_CERT_NAME).read_bytes())
+    write_public(certificate, issued.certificate)
+    write_private(key, issued.key)
+    return _written([*written, certificate, key])
+
+
+def _written(paths: list[Path]) -> Answer:
+    names = [str(path) for path in paths]
+    return Answer({"written": names}, [f"wrote {name}" for name in names])
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
