@@ -1,0 +1,93 @@
+"""What the terminal's core wants done: values that the program carries out. Does nothing itself."""
+
+from dataclasses import dataclass
+
+from dtu.core.words import Words
+from roamwire.control import Server
+
+
+@dataclass(frozen=True)
+class Connect:
+    """Open the control connection; report with this attempt number, older ones are ignored."""
+
+    attempt: int
+    server: Server
+
+
+@dataclass(frozen=True)
+class Hangup:
+    """Close the control connection of this attempt, after what was sent before."""
+
+    attempt: int
+
+
+@dataclass(frozen=True)
+class SendLine:
+    """Send a line on the control connection."""
+
+    attempt: int
+    line: bytes
+
+
+@dataclass(frozen=True)
+class OpenDisplay:
+    """Open the display connection at the server that we are connected to."""
+
+    address: str
+    port: int
+    ticket: str
+    session: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class CloseDisplay:
+    """Close the display connection; what it has drawn may stay, dimmed."""
+
+
+@dataclass(frozen=True)
+class Blank:
+    """Wipe the last frame at once: the card is out."""
+
+
+@dataclass(frozen=True)
+class Show:
+    """Show these words, over the dimmed last frame if `dim`."""
+
+    words: Words
+    dim: bool
+
+
+@dataclass(frozen=True)
+class RememberServers:
+    """Keep the group's server list over restarts of the terminal."""
+
+    servers: tuple[Server, ...]
+
+
+@dataclass(frozen=True)
+class Broadcast:
+    """Send this datagram to the broadcast address of our subnet, group port."""
+
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Report:
+    """A line for the log."""
+
+    text: str
+
+
+Action = (
+    Connect
+    | Hangup
+    | SendLine
+    | OpenDisplay
+    | CloseDisplay
+    | Blank
+    | Show
+    | RememberServers
+    | Broadcast
+    | Report
+)

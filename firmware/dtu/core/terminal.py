@@ -1,0 +1,516 @@
+"""The terminal as one machine without I/O: address, server, card, session (patent steps 901-910).
+
+    901 power up      902 connect            903 hear from it    904 is it there?   905 it is
+    906 it is not     907 listen for others  908 is one there?   909 not yet        910 it is
+
+In: lease, card events, lines, datagrams, what became of connections, and the time. Out: actions and
+the next deadline. It holds no socket and draws nothing.
+"""
+
+import enum
+import random
+from collections import Counter, deque
+
+from dtu.core import catalogue, timing
+from dtu.core.actions import (
+    Action,
+    Blank,
+    Broadcast,
+    CloseDisplay,
+    Connect,
+    Hangup,
+    OpenDisplay,
+    RememberServers,
+    Report,
+    SendLine,
+)
+from dtu.core.events import (
+    CardEvent,
+    CardPresented,
+    CardRemoved,
+    CardUnreadable,
+    ReaderMissing,
+    ReaderReady,
+)
+from dtu.core.face import Face
+from dtu.core.finder import Finder
+from dtu.core.heartbeat import Heartbeat
+from dtu.core.lease import Lease, NoLease
+from dtu.core.words import Words
+from roamwire import control
+from roamwire.control import Cause, Server
+from roamwire.datagrams import ServerQ, ServerR, encode_datagram, parse_datagram
+from roamwire.errors import LocalProtocolError, RemoteProtocolError
+from roamwire.notices import DisconnectReason, NoticeCode
+from roamwire.tokens import Token
+
+
+class State(enum.Enum):
+    """Where the terminal is on its way to a server."""
+
+    NO_ADDRESS = "no address"
+    SEEKING = "seeking"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    RETURNING = "returning"
+
+
+class Step(enum.Enum):
+    """What takes the terminal from one state to another."""
+
+    ADDRESS = "an address"
+    NO_ADDRESS = "no address any more"
+    TRY = "a candidate"
+    FAILED = "candidate failed"
+    WELCOME = "welcome"
+    LOST = "server lost"
+    REDIRECTED = "redirect"
+    RESTART = "server restarts"
+
+
+TRANSITIONS: dict[tuple[State, Step], State] = {
+    (State.NO_ADDRESS, Step.ADDRESS): State.SEEKING,  # 901
+    (State.NO_ADDRESS, Step.NO_ADDRESS): State.NO_ADDRESS,
+    (State.SEEKING, Step.ADDRESS): State.SEEKING,
+    (State.SEEKING, Step.NO_ADDRESS): State.NO_ADDRESS,
+    (State.SEEKING, Step.TRY): State.CONNECTING,  # 902, 908 -> 910
+    (State.CONNECTING, Step.ADDRESS): State.CONNECTING,
+    (State.CONNECTING, Step.NO_ADDRESS): State.NO_ADDRESS,
+    (State.CONNECTING, Step.FAILED): State.SEEKING,  # 909
+    (State.CONNECTING, Step.WELCOME): State.CONNECTED,  # 903
+    (State.CONNECTED, Step.ADDRESS): State.CONNECTED,
+    (State.CONNECTED, Step.NO_ADDRESS): State.CONNECTED,  # 904 decides, not DHCP
+    (State.CONNECTED, Step.LOST): State.SEEKING,  # 906, 907
+    (State.CONNECTED, Step.REDIRECTED): State.CONNECTING,  # 922
+    (State.CONNECTED, Step.RESTART): State.RETURNING,
+    (State.RETURNING, Step.ADDRESS): State.RETURNING,
+    (State.RETURNING, Step.NO_ADDRESS): State.NO_ADDRESS,
+    (State.RETURNING, Step.TRY): State.CONNECTING,
+    (State.RETURNING, Step.LOST): State.SEEKING,
+}
+
+
+class Terminal:
+    """One DTU. Every `now` is CLOCK_MONOTONIC in seconds."""
+
+    def __init__(
+        self, name: str, size: tuple[int, int], finder: Finder, rng: random.Random
+    ) -> None:
+        self.state = State.NO_ADDRESS
+        self.server: Server | None = None
+        self.session = ""
+        self.epoch = 0
+        self.dropped: Counter[str] = Counter()
+        self._name = name
+        self._size = size
+        self._finder = finder
+        self._rng = rng
+        self._actions: deque[Action] = deque()
+        self._attempt = 0
+        self._token: Token | None = None
+        self._seq = 0
+        self._cause = Cause.INSERT
+        self._ticket = ""
+        self._lost = ""
+        self._face = Face()
+        self._heartbeat = Heartbeat()
+        self._nonce = ""
+        self._pause_s = timing.SEEK_PAUSE_S
+        self._display_pause_s = timing.DISPLAY_RETRY_S
+        self._try_at: float | None = None
+        self._fail_at: float | None = None
+        self._insert_at: float | None = None
+        self._return_until = 0.0
+        self._show()
+
+    # States
+
+    def _move(self, step: Step) -> None:
+        target = TRANSITIONS.get((self.state, step))
+        if target is None:
+            raise LocalProtocolError(f"{step.value} while {self.state.value}")
+        self.state = target
+
+    def address(self, lease: Lease | NoLease, now: float) -> None:
+        """DHCP gave an address, renewed it or took it away."""
+        if isinstance(lease, NoLease):
+            self._move(Step.NO_ADDRESS)
+            if self.state is State.NO_ADDRESS:
+                self._drop_attempt()
+                self._try_at = None
+                self._return_until = 0.0
+            self._report(f"no address on {lease.interface}: {lease.reason}")
+        else:
+            self._finder.leased(lease.servers)
+            fresh = self.state is State.NO_ADDRESS
+            self._move(Step.ADDRESS)
+            if fresh:
+                self._report(f"address {lease.address}/{lease.prefix} on {lease.interface}")
+                self._finder.begin()
+                self._try_at = now
+        self._show()
+
+    def remembered(self, servers: tuple[Server, ...]) -> None:
+        """The server list of the terminal's last run."""
+        self._finder.remember(servers)
+
+    # The control connection
+
+    def _connect(self, server: Server, now: float) -> None:
+        self._attempt += 1
+        self.server = server
+        self._try_at = None
+        self._fail_at = now + timing.CONNECT_S
+        self._actions.append(Connect(self._attempt, server))
+
+    def _drop_attempt(self) -> None:
+        self._actions.append(Hangup(self._attempt))
+        self._attempt += 1
+        self._fail_at = self._insert_at = None
+        self._heartbeat.stop()
+
+    def link_opened(self, attempt: int, now: float) -> None:
+        """The connection of that attempt stands: say hello."""
+        if attempt == self._attempt and self.state is State.CONNECTING:
+            width, height = self._size
+            self._send(control.Hello(self._name, width=width, height=height))
+
+    def link_closed(self, attempt: int, reason: str, now: float) -> None:
+        """The connection of that attempt could not be opened, or is gone."""
+        if attempt != self._attempt:
+            return
+        if self.state is State.CONNECTING:
+            self._candidate_failed(reason, now)
+        elif self.state is State.CONNECTED:
+            self._server_lost(reason, now)
+
+    def _candidate_failed(self, reason: str, now: float) -> None:
+        where = self._where()
+        self._drop_attempt()
+        self._move(Step.FAILED)
+        if now < self._return_until:
+            self._try_at = now + timing.RETURN_RETRY_S
+            return
+        self._report(f"server {where} failed: {reason}")
+        if self._ticket:
+            # The redirection leads nowhere: ask any other server, and name the one that fails.
+            self._cause, self._ticket = Cause.FAILOVER, ""
+            self._lost = self.server.host if self.server else ""
+            self._finder.begin(lost=self._lost)
+        self._try_at = now
+        self._show()
+
+    def _server_lost(self, reason: str, now: float) -> None:
+        """Patent step 906."""
+        self._report(f"server {self._where()} lost: {reason}")
+        self._lost = self.server.host if self.server else ""
+        self._drop_attempt()
+        self._move(Step.LOST)
+        self._cause = Cause.FAILOVER
+        self._leave_session()
+        self._finder.begin(lost=self._lost)
+        self._try_at = now + self._rng.uniform(0, timing.FAILOVER_JITTER_S)
+        self._show()
+
+    def _where(self) -> str:
+        if self.server is None:
+            return "?"
+        return f"{self.server.host or 'unnamed'} ({self.server.address}:{self.server.port})"
+
+    def _send(self, line: control.Line) -> None:
+        self._actions.append(SendLine(self._attempt, control.encode_line(line)))
+
+    def receive_line(self, attempt: int, data: bytes, now: float) -> None:
+        """One line of the server; what is wrong with it is counted and dropped."""
+        if attempt != self._attempt:
+            return
+        self._heartbeat.heard(now)
+        try:
+            line = control.parse_line(data)
+            if isinstance(line, control.Welcome) and self.state is State.CONNECTING:
+                self._welcome(line, now)
+            elif self.state is State.CONNECTED:
+                self._dispatch(line, now)
+            else:
+                raise RemoteProtocolError("state", "a line before welcome")
+        except RemoteProtocolError as error:
+            self.dropped[error.reason] += 1
+
+    def _welcome(self, line: control.Welcome, now: float) -> None:
+        """Patent steps 902, 910: a server has us."""
+        self._move(Step.WELCOME)
+        if self.server is not None:
+            self.server = Server(line.host, self.server.address, self.server.port)
+        self._heartbeat.start(line.keepalive_ms, line.lost_ms, now)
+        self._fail_at = None
+        self._return_until = 0.0
+        self._pause_s = timing.SEEK_PAUSE_S
+        if self._token is None:
+            self._lost = ""
+        self._servers(line.servers)
+        self._report(f"connected to {self._where()}")
+        self._insert(now)
+        self._show()
+
+    def _servers(self, servers: tuple[Server, ...]) -> None:
+        if self._finder.remember(servers):
+            self._actions.append(RememberServers(servers))
+
+    def _dispatch(self, line: control.Line, now: float) -> None:
+        if isinstance(line, control.Alive):
+            return
+        if isinstance(line, control.Servers):
+            self._servers(line.servers)
+        elif isinstance(line, control.Disconnect):
+            self._disconnected(line, now)
+        elif isinstance(line, control.Connect | control.Redirect | control.Notice):
+            # An answer to a card event that is over is no answer.
+            if line.seq == self._seq and self._token is not None:
+                self._answered(line, now)
+        else:
+            raise RemoteProtocolError("state", f"{type(line).__name__} is not for terminals")
+
+    # The card
+
+    def card(self, event: CardEvent, now: float) -> None:
+        """Something happened at the reader."""
+        if isinstance(event, CardPresented):
+            self._card_in(event.token, now)
+        elif isinstance(event, CardRemoved):
+            self._face.problem = None
+            self._card_out()
+        elif isinstance(event, CardUnreadable):
+            self._card_out()
+            self._face.problem = catalogue.CARD_PROBLEMS.get(event.reason, catalogue.CARD_MUTE)
+            self._report(f"card in {event.reader} not readable: {event.reason}")
+        elif isinstance(event, ReaderMissing):
+            self._card_out()
+            self._face.problem = catalogue.READER_PROBLEMS.get(event.reason, catalogue.NO_READER)
+            self._report(f"no reader: {event.reason}")
+        elif isinstance(event, ReaderReady) and self._token is None:
+            self._face.problem = None
+            self._report(f"reader {event.reader}")
+        self._show()
+
+    def _card_in(self, token: Token, now: float) -> None:
+        self._card_out()
+        self._face.problem = None
+        self._token = token
+        self._cause, self._ticket, self._lost = Cause.INSERT, "", ""
+        self._seq += 1
+        self._report(f"{token.kind} card in")
+        if self.state is State.CONNECTED:
+            self._insert(now)
+
+    def _card_out(self) -> None:
+        if self._token is None:
+            return
+        self._actions.append(Blank())
+        self._token = None
+        self._seq += 1
+        self._insert_at = None
+        self._leave_session()
+        self._face.wiped()
+        self._report("card out")
+        if self.state is State.CONNECTED:
+            self._send(control.Remove(self._seq))
+
+    def _insert(self, now: float) -> None:
+        if self._token is None or self._face.held is not None:
+            return
+        self._send(control.Insert(self._token, self._cause, self._seq, self._ticket, self._lost))
+        self._face.opening = catalogue.OPENING
+        # A ticket is good once; what is asked again is an ordinary insert.
+        self._cause, self._ticket = Cause.INSERT, ""
+        self._insert_at = now + timing.INSERT_ANSWER_S
+
+    def _answered(
+        self, line: control.Connect | control.Redirect | control.Notice, now: float
+    ) -> None:
+        self._insert_at = None
+        if isinstance(line, control.Connect):
+            self._open_display(line)
+        elif isinstance(line, control.Redirect):
+            self._redirected(line, now)
+        else:
+            words = catalogue.notice(line.code, line.text)
+            if line.code == NoticeCode.STARTING:
+                self._face.opening = words
+            else:
+                self._leave_session()
+                self._face.held = words
+        self._show()
+
+    def _open_display(self, line: control.Connect) -> None:
+        if self.server is None:
+            return
+        self._leave_session()
+        self._lost = ""
+        self.session, self.epoch = line.session, line.epoch
+        self._actions.append(
+            OpenDisplay(self.server.address, line.port, line.ticket, line.session, line.epoch)
+        )
+
+    def _redirected(self, line: control.Redirect, now: float) -> None:
+        """Patent step 922: leave this server, insert at the other one with the ticket."""
+        self._report(f"redirected to {line.host} ({line.address})")
+        self._leave_session()
+        self._drop_attempt()
+        self._move(Step.REDIRECTED)
+        self._cause, self._ticket = Cause.REDIRECT, line.ticket
+        self._connect(Server(line.host, line.address, line.port), now)
+
+    def _disconnected(self, line: control.Disconnect, now: float) -> None:
+        if line.reason == DisconnectReason.RESTARTING.value:
+            self._restart(line.retry_ms / 1000, now)
+        elif self._token is not None and line.seq == self._seq:
+            self._leave_session()
+            self._report(f"session no longer here: {line.reason}")
+            if line.reason == DisconnectReason.TAKEN_OVER.value:
+                self._wipe()
+                self._face.held = catalogue.TAKEN_OVER
+            elif line.reason == DisconnectReason.ENDED.value:
+                self._wipe()
+                self._face.held = catalogue.ENDED
+            else:
+                self._insert_later(now)
+        self._show()
+
+    def _wipe(self) -> None:
+        """Nothing of the session may stay on this screen: it is not this desk's any more."""
+        self._actions.append(Blank())
+        self._face.wiped()
+
+    def _restart(self, wait_s: float, now: float) -> None:
+        self._drop_attempt()
+        self._move(Step.RESTART)
+        self._cause = Cause.FAILOVER
+        self._leave_session()
+        self._return_until = now + min(wait_s, timing.MAX_RETURN_S)
+        self._try_at = now + timing.RETURN_RETRY_S
+
+    # The display
+
+    def first_frame(self, session: str, epoch: int) -> None:
+        """The session's first whole picture is on the screen."""
+        if (session, epoch) == (self.session, self.epoch):
+            self._face.first_frame()
+            self._display_pause_s = timing.DISPLAY_RETRY_S
+
+    def display_lost(self, session: str, epoch: int, reason: str, now: float) -> None:
+        """The display connection broke while the server is there: ask for the session again."""
+        if (session, epoch) != (self.session, self.epoch) or not session:
+            return
+        self._report(f"display connection lost: {reason}")
+        self._leave_session()
+        if self.state is State.CONNECTED and self._token is not None:
+            self._insert_later(now)
+        self._show()
+
+    def _insert_later(self, now: float) -> None:
+        self._face.opening = catalogue.DISPLAY_LOST
+        self._insert_at = now + self._display_pause_s * self._rng.uniform(0.7, 1.3)
+        self._display_pause_s = min(2 * self._display_pause_s, timing.MAX_DISPLAY_RETRY_S)
+
+    def _leave_session(self) -> None:
+        if self.session:
+            self._actions.append(CloseDisplay())
+            self.session, self.epoch = "", 0
+
+    # Words
+
+    def _words(self) -> Words | None:
+        """What to say now; None while a session is on the screen."""
+        face, card = self._face, self._token is not None
+        by_priority = (
+            (face.problem is not None, face.problem),
+            (card and face.held is not None, face.held),
+            (self.state is State.CONNECTED, face.opening if card else catalogue.INSERT_CARD),
+            (self.state is State.NO_ADDRESS, catalogue.POWERED_UP),
+            (self._return_until > 0, catalogue.RESTARTING),
+            (card and self._ticket != "", catalogue.OPENING),
+            (card and self._lost != "", catalogue.SERVER_LOST),
+        )
+        return next((words for holds, words in by_priority if holds), catalogue.SEEKING)
+
+    def _show(self) -> None:
+        show = self._face.show(self._words())
+        if show is not None:
+            self._actions.append(show)
+
+    def _report(self, text: str) -> None:
+        self._actions.append(Report(text))
+
+    # Finding a server
+
+    def receive_datagram(self, data: bytes, source: tuple[str, int], now: float) -> None:
+        """A serverR to our serverQ (a hint: TLS proves the server)."""
+        try:
+            answer = parse_datagram(data)
+            if not isinstance(answer, ServerR) or answer.serverR != self._nonce:
+                raise RemoteProtocolError("misdirected", "no answer to our serverQ")
+        except RemoteProtocolError as error:
+            self.dropped[error.reason] += 1
+            return
+        self._finder.answered(answer)
+        if self.state is State.SEEKING:
+            soon = now + timing.SERVER_ANSWERS_S
+            self._try_at = soon if self._try_at is None else min(self._try_at, soon)
+
+    def _try_next(self, now: float) -> None:
+        """Patent steps 907-909: the next candidate, or ask everybody and wait."""
+        if now < self._return_until and self.server is not None:
+            self._move(Step.TRY)
+            self._connect(self.server, now)
+            return
+        if self._return_until:
+            self._report(f"server {self._where()} has not come back")
+            self._return_until = 0.0
+            self._lost = self.server.host if self.server else ""
+            self._finder.begin(lost=self._lost)
+            if self.state is State.RETURNING:
+                self._move(Step.LOST)
+        candidate = self._finder.next()
+        if candidate is not None:
+            self._move(Step.TRY)
+            self._connect(candidate, now)
+            return
+        self._finder.begin()
+        self._nonce = f"{self._rng.getrandbits(64):016x}"
+        self._actions.append(Broadcast(encode_datagram(ServerQ(self._nonce, self._name))))
+        self._try_at = now + self._pause_s * self._rng.uniform(0.5, 1.5)
+        self._pause_s = min(2 * self._pause_s, timing.MAX_SEEK_PAUSE_S)
+        self._show()
+
+    # Time
+
+    def next_deadline(self) -> float | None:
+        """When `handle_deadline` is to be called next."""
+        times = (self._try_at, self._fail_at, self._heartbeat.deadline, self._insert_at)
+        return min((time for time in times if time is not None), default=None)
+
+    def handle_deadline(self, now: float) -> None:
+        """Whatever is due."""
+        if self._fail_at is not None and now >= self._fail_at:
+            self._candidate_failed(f"no welcome within {timing.CONNECT_S} s", now)
+        if self._try_at is not None and now >= self._try_at:
+            self._try_at = None
+            self._try_next(now)
+        if self._heartbeat.deadline is not None and now >= self._heartbeat.deadline:
+            self._keepalive(now)
+        if self._insert_at is not None and now >= self._insert_at:
+            self._insert_at = None
+            if self.state is State.CONNECTED:
+                self._insert(now)
+
+    def _keepalive(self, now: float) -> None:
+        """Patent steps 903-906."""
+        number = self._heartbeat.beat(now)
+        if number is None:
+            self._server_lost(f"no answer for {self._heartbeat.lost_s:g} s", now)
+        else:
+            self._send(control.Keepalive(number))
+
+    def next_action(self) -> Action | None:
+        """The next thing to do, or None."""
+        return self._actions.popleft() if self._actions else None

@@ -1,0 +1,47 @@
+"""Every interval of a terminal, in seconds, with its reason; relations are asserted below."""
+
+from roamwire.errors import LocalProtocolError
+
+KEEPALIVE_S = 0.5
+"""Until the server says otherwise in its welcome (DESIGN section 4)."""
+
+LOST_S = 1.5
+"""A server without an answer for so long is lost; a reset connection is lost at once."""
+
+MIN_KEEPALIVE_S = 0.1
+MAX_LOST_S = 120.0
+"""What a server may ask for is bounded: the classic profile's 60 s fits."""
+
+STALL_S = 0.25
+"""If our own loop was late by this, the server gets another keepalive before it is called lost."""
+
+CONNECT_S = 1.0
+"""TCP, TLS and welcome of one candidate; then the next is tried."""
+
+FAILOVER_JITTER_S = 0.1
+"""Spread of the first attempt after a loss, so that a whole floor does not knock at once."""
+
+SEEK_PAUSE_S = 0.5
+MAX_SEEK_PAUSE_S = 5.0
+"""Between rounds through all candidates: doubled each time, with jitter."""
+
+SERVER_ANSWERS_S = 0.1
+"""After the first serverR others may follow; the least loaded is tried first."""
+
+INSERT_ANSWER_S = 5.0
+"""An insert that nobody has answered is sent again; servers answer within a second."""
+
+DISPLAY_RETRY_S = 0.15
+MAX_DISPLAY_RETRY_S = 3.0
+"""After the display connection broke: ask for the session again, slower each time."""
+
+RETURN_RETRY_S = 0.1
+"""A server that restarts is tried this often until the time that it named is over."""
+
+MAX_RETURN_S = 10.0
+"""A server may not ask us to wait longer than this for its restart."""
+
+if not KEEPALIVE_S * 3 <= LOST_S:
+    raise LocalProtocolError("a lost keepalive or two is no lost server")
+if not FAILOVER_JITTER_S < CONNECT_S < INSERT_ANSWER_S:
+    raise LocalProtocolError("jitter is small, and connecting is quicker than inserting")
