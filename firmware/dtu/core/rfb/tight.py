@@ -89,14 +89,12 @@ class TightDecoder:
 def _compact_length() -> Generator[int, bytes, int]:
     """1 to 3 bytes, 7 bits each, lowest first; the third has 8: at most 4 MiB."""
     length = 0
-    for shift in (0, 7, 14):
+    for shift in (0, 7):
         byte = (yield 1)[0]
-        if shift == 14:
-            return length | byte << shift
         length |= (byte & 0x7F) << shift
         if byte < 0x80:
-            break
-    return length
+            return length
+    return length | (yield 1)[0] << 14
 
 
 def _decode_jpeg(data: bytes, rect: Rect) -> Bytes:
@@ -140,6 +138,8 @@ def _undo_gradient(data: bytes, width: int, height: int) -> bytes:
     Pixels of one anti-diagonal depend only on earlier ones, so each is computed as a whole. In
     a flat array an anti-diagonal is a slice whose step is one less than the row length.
     """
+    if not data:
+        return data
     row = width + 1
     flat = np.zeros(((height + 1) * row, 3), np.int16)
     differences = flat.reshape(height + 1, row, 3)
@@ -149,11 +149,11 @@ def _undo_gradient(data: bytes, width: int, height: int) -> bytes:
         first = max(0, diagonal - width + 1)
         count = min(height - 1, diagonal) - first + 1
         start = (first + 1) * row + diagonal - first + 1
-        here = slice(start, start + (count - 1) * (row - 1) + 1, row - 1)
-
-        def earlier(back: int, here: slice = here) -> npt.NDArray[np.int16]:
-            return flat[here.start - back : here.stop - back : here.step]
-
-        guess = np.clip(earlier(1) + earlier(row) - earlier(row + 1), 0, 255)
-        flat[here] = (flat[here] + guess) & 0xFF
+        step = row - 1
+        stop = start + (count - 1) * step + 1
+        left = flat[start - 1 : stop - 1 : step]
+        above = flat[start - row : stop - row : step]
+        corner = flat[start - row - 1 : stop - row - 1 : step]
+        here = flat[start:stop:step]
+        here[...] = (here + np.clip(left + above - corner, 0, 255)) & 0xFF
     return differences[1:, 1:].astype(np.uint8).tobytes()
