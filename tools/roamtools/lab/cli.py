@@ -1,0 +1,198 @@
+"""The command line of the lab; what the commands do is in lab.py."""
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from roamtools.card.cards import CARD_MAKERS
+from roamtools.lab import plan
+from roamtools.lab.lab import Lab
+from roamtools.lab.rpc import Refusal
+
+Answer = dict[str, Any]
+Command = Callable[[Lab, argparse.Namespace], Answer]
+
+
+def _up(lab: Lab, options: argparse.Namespace) -> Answer:
+    lab.up(options.servers, options.desks, with_daemons=not options.bare)
+    return lab.status()
+
+
+def _status(lab: Lab, _options: argparse.Namespace) -> Answer:
+    return lab.status(deep=True)
+
+
+def _insert(lab: Lab, options: argparse.Namespace) -> Answer:
+    at = lab.insert(options.desk, options.card, options.mode)
+    return {"desk": options.desk, "card": plan.card_number(options.card), "at": at}
+
+
+def _remove(lab: Lab, options: argparse.Namespace) -> Answer:
+    return {"desk": options.desk, "at": lab.remove(options.desk)}
+
+
+def _type(lab: Lab, options: argparse.Namespace) -> Answer:
+    lab.type(options.desk, options.text)
+    return {"desk": options.desk, "typed": options.text}
+
+
+def _click(lab: Lab, options: argparse.Namespace) -> Answer:
+    lab.click(options.desk, options.x, options.y)
+    return {"desk": options.desk, "x": options.x, "y": options.y}
+
+
+def _screenshot(lab: Lab, options: argparse.Namespace) -> Answer:
+    file = lab.screenshot(options.desk, options.file)
+    return {"desk": options.desk, "file": str(file)}
+
+
+def _kill(lab: Lab, options: argparse.Namespace) -> Answer:
+    return {"server": options.server, "at": lab.kill(options.server)}
+
+
+def _cut(lab: Lab, options: argparse.Namespace) -> Answer:
+    return {"server": options.server, "at": lab.cut(options.server)}
+
+
+def _heal(lab: Lab, options: argparse.Namespace) -> Answer:
+    lab.heal(options.server)
+    return {"server": options.server, "at": time.monotonic()}
+
+
+def _restart(lab: Lab, options: argparse.Namespace) -> Answer:
+    lab.restart(options.server, hard=options.hard)
+    return {"server": options.server, "at": time.monotonic()}
+
+
+def _add_server(lab: Lab, options: argparse.Namespace) -> Answer:
+    name = lab.add_server(wrong_secret=options.wrong_secret)
+    return {"server": name, "address": lab.node(name)["address"]}
+
+
+def _logs(lab: Lab, options: argparse.Namespace) -> Answer:
+    return {"node": options.node, "text": lab.logs(options.node, options.process)}
+
+
+def _run(lab: Lab, options: argparse.Namespace) -> Answer:
+    done = lab.run(options.node, options.command, user=options.user)
+    return {"status": done.returncode, "text": done.stdout, "errors": done.stderr}
+
+
+def _down(lab: Lab, _options: argparse.Namespace) -> Answer:
+    lab.down()
+    return {"lab": lab.name}
+
+
+def _show_status(answer: Answer) -> str:
+    lines = [f"lab {answer['lab']} in {answer['directory']}, DHCP {_on(answer['dhcp'])}"]
+    for node in answer["nodes"]:
+        parts = [f"{node['name']:<10}", f"{node['address'] or 'no address':<13}"]
+        parts.append(f"power {_on(node['power'])}, link {'up' if node['link'] else 'cut'}")
+        stopped = [p["name"] for p in node["processes"] if not p["running"]]
+        if stopped:
+            parts.append(f"not running: {', '.join(stopped)}")
+        parts.append(_tells(node.get("tells")))
+        lines.append("  ".join(part for part in parts if part))
+    return "\n".join(lines)
+
+
+def _tells(told: Any) -> str:
+    """What a server or desk says of itself, on one line."""
+    if not isinstance(told, dict):
+        return ""
+    plain = {k: v for k, v in told.items() if k != "ok" and isinstance(v, str | int | float)}
+    return ", ".join(f"{key} {value}" for key, value in plain.items())
+
+
+def _on(flag: bool) -> str:
+    return "on" if flag else "off"
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--name", default=plan.DEFAULT_NAME, help="which lab (default: lab)")
+    common.add_argument("--json", action="store_true", help="print one JSON object")
+    parser = argparse.ArgumentParser(
+        prog="lab", description="Servers and desks on this machine, in network namespaces."
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(name: str, run: Command, text: str, *arguments: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text, parents=[common])
+        for argument in arguments:
+            command.add_argument(argument)
+        command.set_defaults(run=run, command_name=name)
+        return command
+
+    up = add("up", _up, "start a lab")
+    up.add_argument("--servers", type=int, default=3, help="default: 3")
+    up.add_argument("--desks", type=int, default=2, help="default: 2")
+    up.add_argument("--bare", action="store_true", help="network, DHCP and card readers only")
+    add("status", _status, "what is up, and what it says of itself")
+    insert = add("insert", _insert, "put a card into a desk's reader", "desk")
+    insert.add_argument("card", help=f"{', '.join(plan.CARDS)}, or a number in hexadecimal")
+    insert.add_argument("--mode", choices=list(CARD_MAKERS), default="normal")
+    add("remove", _remove, "pull the card out of a desk's reader", "desk")
+    add("type", _type, "type a text at a desk; <ctrl-s> is a combination", "desk", "text")
+    click = add("click", _click, "click at a place of a desk's screen", "desk")
+    click.add_argument("x", type=int)
+    click.add_argument("y", type=int)
+    shot = add("screenshot", _screenshot, "write what a desk shows as PNG", "desk")
+    shot.add_argument("file", type=Path)
+    add("kill", _kill, "SIGKILL to all of a server's processes, its sessions too", "server")
+    add("cut", _cut, "make a server's link silent; nothing is closed", "server")
+    add("heal", _heal, "give a server its link back, and power if it has none", "server")
+    restart = add("restart", _restart, "restart a server's daemons, not its sessions", "server")
+    restart.add_argument("--hard", action="store_true", help="with SIGKILL")
+    late = add("add-server", _add_server, "power one more server on")
+    late.add_argument("--wrong-secret", action="store_true", help="with another group's secret")
+    logs = add("logs", _logs, "logs of a server, a desk or the switch", "node")
+    logs.add_argument("process", nargs="?", help="only of this process")
+    run = add("run", _run, "run a command on a server or desk", "node")
+    run.add_argument("--user", default="root")
+    run.add_argument("command", nargs=argparse.REMAINDER, help="after --")
+    add("down", _down, "end a lab; nothing is left of it")
+    return parser
+
+
+def _show(name: str, answer: Answer) -> str:
+    if name in ("up", "status"):
+        return _show_status(answer)
+    if name in ("logs", "run"):
+        return str(answer["text"]).rstrip("\n")
+    return ", ".join(f"{key} {value}" for key, value in answer.items() if key != "at")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    if getattr(options, "command", None) and options.command[0] == "--":
+        del options.command[0]
+    started = time.monotonic()
+
+    def progress(text: str) -> None:
+        print(f"{time.monotonic() - started:6.2f} s  {text}", file=sys.stderr, flush=True)
+
+    # SIGTERM is to end `up` as Ctrl-C does, with everything taken down again.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        answer = options.run(Lab(options.name, progress), options)
+    except (Refusal, ValueError) as error:
+        return _fail(options.json, str(error), 1)
+    except OSError as error:
+        return _fail(options.json, f"{options.command_name}: {error}", 1)
+    except KeyboardInterrupt:
+        return _fail(options.json, "interrupted", 130)
+    print(json.dumps(answer) if options.json else _show(options.command_name, answer))
+    return int(answer.get("status", 0)) if options.command_name == "run" else 0
+
+
+def _fail(as_json: bool, text: str, status: int) -> int:
+    if as_json:
+        print(json.dumps({"error": text}))
+    print(f"lab: {text}", file=sys.stderr)
+    return status

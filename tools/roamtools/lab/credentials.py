@@ -1,0 +1,83 @@
+"""Makes a lab's groups, identities and registry with `roamctl`, as an administrator would."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from roamtools.lab import plan
+from roamtools.lab.rpc import Refusal
+
+GROUP, WRONG_GROUP = "group", "wrong-group"
+
+
+def _roamctl(*arguments: str | Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sessionhost.app.roamctl", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        what = " ".join(map(str, arguments[:2]))
+        raise Refusal(f"roamctl {what}: {done.stderr.strip() or done.stdout.strip()}")
+
+
+class Credentials:
+    """The lab's own certificate authority, under the lab's directory."""
+
+    def __init__(self, lab_dir: Path) -> None:
+        self._dir = lab_dir / "credentials"
+
+    def create(self) -> None:
+        """The group, and a registry with the lab's cards; some 2 s."""
+        self._dir.mkdir(mode=0o700)
+        _roamctl("group", "create", "--dir", self._dir / GROUP, "--name", plan.GROUP_NAME)
+        for card in plan.CARDS.values():
+            _roamctl(
+                *("token", "add", card.token, card.owner),
+                *("--registry", self._dir / "registry.sqlite"),
+            )
+
+    def create_wrong_group(self) -> None:
+        """Another group, for a server that has the right CA and the wrong secret."""
+        if not (self._dir / WRONG_GROUP).exists():
+            _roamctl("group", "create", "--dir", self._dir / WRONG_GROUP, "--name", "other")
+
+    def equip_server(self, name: str, node_dir: Path, wrong_secret: bool) -> None:
+        """Certificate, group secret and registry, where server.toml says they are."""
+        issued = self._dir / name
+        _roamctl("server", "issue", name, "--group", self._dir / GROUP, "--out", issued)
+        target = node_dir / "etc" / "roamdesk"
+        # Both network daemons show the certificate, hostd alone signs for the group.
+        _install([issued / "server.crt", issued / "server.key"], target, plan.KEY_READERS_GID)
+        secret = issued / "group" / "secret"
+        if wrong_secret:
+            self.create_wrong_group()
+            secret = self._dir / WRONG_GROUP / "secret"
+        host_user = plan.DAEMON_USERS[0].uid
+        _install([issued / "group" / "ca.crt", secret], target / "group", host_user)
+        registry = node_dir / "state" / "registry.sqlite"
+        shutil.copy(self._dir / "registry.sqlite", registry)
+        os.chown(registry, host_user, host_user)
+        os.chown(registry.parent, host_user, host_user)
+
+    def equip_desk(self, name: str, node_dir: Path) -> None:
+        """Certificate and the CA's certificate, nothing of the group's secret."""
+        issued = self._dir / name
+        _roamctl("dtu", "issue", name, "--group", self._dir / GROUP, "--out", issued)
+        files = [issued / "ca.crt", issued / "dtu.crt", issued / "dtu.key"]
+        _install(files, node_dir / "etc" / "roamdesk", 0)
+
+
+def _install(files: Sequence[Path], target: Path, readers: int) -> None:
+    """Copy files into a directory; what is not a certificate only root and one group can read."""
+    target.mkdir(parents=True, exist_ok=True)
+    target.chmod(0o755)
+    for file in files:
+        place = target / file.name
+        shutil.copy(file, place)
+        place.chmod(0o644 if file.suffix == ".crt" else 0o640)
+        os.chown(place, 0, readers)

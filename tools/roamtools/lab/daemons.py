@@ -1,0 +1,141 @@
+"""What runs on a server and on a desk of the lab, with which settings; starts nothing itself."""
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from roamtools.lab import plan
+from roamtools.lab.mounts import trees_needed
+
+SERVER_DAEMONS = ("launcherd", "displayd", "hostd")  # in the order of their start
+SERVER_TOML = Path("/etc/roamdesk/server.toml")
+DTU_TOML = Path("/etc/roamdesk/dtu.toml")
+DTU_RUN_DIR = "/run/roamdesk-dtu"
+CARD_SOCKET = "card.sock"
+BENCH_SOCKET = "bench.sock"
+
+_DAEMON_USER = {"launcherd": "root", "displayd": "roamdesk-display", "hostd": "roamdesk"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A process for a node's init to start."""
+
+    name: str
+    argv: list[str]
+    user: str = "root"
+    restart: bool = False
+    env: dict[str, str] = field(default_factory=dict)
+
+    def as_order(self) -> dict[str, Any]:
+        return {"op": "start", "process": self.__dict__}
+
+
+def view(node_dir: Path, name: str, kind: str, home: Path | None) -> dict[str, Any]:
+    """What a node's init is told about the machine that it is to look like."""
+    server = kind == "server"
+    directories: list[dict[str, Any]] = [
+        {"path": "/run/user", "user": "root", "mode": 0o755},
+    ]
+    if server:
+        directories += [
+            # Three daemons put their sockets here; the sticky bit keeps them off each other's.
+            {"path": "/run/roamdesk", "user": "root", "mode": 0o1777},
+            {"path": "/var/lib/roamdesk", "user": "roamdesk", "mode": 0o755},
+        ]
+    else:
+        directories += [
+            {"path": DTU_RUN_DIR, "user": "root", "mode": 0o755},
+            {"path": "/run/pcscd", "user": "root", "mode": 0o755},
+        ]
+    needs = trees_needed((plan.project_root(), Path(sys.prefix), Path(sys.base_prefix)))
+    return {
+        "name": name,
+        "node_dir": str(node_dir),
+        "home": str(home) if home else "",
+        "state_dir": "roamdesk" if server else "roamdesk-dtu",
+        "needs": [str(path) for path in needs],
+        "directories": directories,
+    }
+
+
+def toml(settings: dict[str, Any]) -> str:
+    """Flat TOML; JSON writes text, numbers, flags and lists just as TOML wants them."""
+    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
+
+
+def server_settings(name: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """server.toml of a lab's server: the defaults, but for what tells servers apart."""
+    return {
+        "host": name,
+        "recipes_dir": str(plan.project_root() / "server" / "etc" / "recipes"),
+        "geometry": f"{plan.SCREEN[0]}x{plan.SCREEN[1]}",
+        **changes,
+    }
+
+
+def desk_settings(name: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """dtu.toml of a lab's desk: everything real but the screen, which nobody looks at."""
+    return {
+        "name": name,
+        "ca": "/etc/roamdesk/ca.crt",
+        "cert": "/etc/roamdesk/dtu.crt",
+        "key": "/etc/roamdesk/dtu.key",
+        "run_dir": DTU_RUN_DIR,
+        "interface": "eth0",
+        "display": "headless",
+        "width": plan.SCREEN[0],
+        "height": plan.SCREEN[1],
+        "card": "pcsc",
+        "input": "scripted",
+        "bench_socket": str(plan.NODE_DIR / BENCH_SOCKET),
+        **changes,
+    }
+
+
+def server_jobs() -> list[Job]:
+    """The three daemons, restarted when they die, as systemd would."""
+    return [
+        Job(
+            name=name,
+            argv=[sys.executable, "-m", f"sessionhost.app.{name}", "--config", str(SERVER_TOML)],
+            user=_DAEMON_USER[name],
+            restart=True,
+        )
+        for name in SERVER_DAEMONS
+    ]
+
+
+def pcscd_job() -> Job:
+    """The smart card service with the virtual reader and no other."""
+    config = str(plan.NODE_DIR / "etc" / "reader.conf.d")
+    return Job("pcscd", ["pcscd", "--foreground", "--config", config], restart=True)
+
+
+def card_job() -> Job:
+    """The hand that holds the card."""
+    control = str(plan.NODE_DIR / CARD_SOCKET)
+    return Job("card", [sys.executable, "-m", "roamtools.card", "--control", control])
+
+
+def dhcp_job(name: str) -> Job:
+    """A terminal's own DHCP client with the terminal's own hook."""
+    script = plan.project_root() / "firmware" / "etc" / "udhcpc" / "roamdesk.script"
+    command = ["udhcpc", "-f", "-i", "eth0", "-s", str(script), "-V", "roamdesk.dtu"]
+    command += ["-O", "43", "-O", "224", "-x", f"hostname:{name}", "-t", "3", "-T", "1", "-A", "2"]
+    return Job("udhcpc", command, restart=True, env={"ROAMDESK_RUN_DIR": DTU_RUN_DIR})
+
+
+def dtu_job() -> Job:
+    """The terminal's firmware."""
+    command = [sys.executable, "-m", "dtu.app.main", "--config", str(DTU_TOML)]
+    return Job("dtu", command, restart=True)
+
+
+READER_CONFIG = """FRIENDLYNAME "Virtual PCD"
+DEVICENAME   /dev/null:0x8C7B
+LIBPATH      /usr/lib/pcsc/drivers/serial/libifdvpcd.so
+CHANNELID    0x8C7B
+"""

@@ -1,0 +1,225 @@
+"""What a lab that is up consists of, and orders to its nodes; starting and ending is in lab.py."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from roamtools.lab import daemons, plan
+from roamtools.lab.desk_bench import DeskBench, Trace
+from roamtools.lab.rpc import Refusal, call
+
+READY_S = 20.0
+POLL_S = 0.02
+
+Progress = Callable[[str], None]
+
+
+class LabNodes:
+    """The nodes of a lab, seen from any process; raises Refusal if there is no such lab or node."""
+
+    def __init__(self, name: str = plan.DEFAULT_NAME, progress: Progress | None = None) -> None:
+        self.name = plan.check_name(name)
+        self.directory = plan.lab_root() / self.name
+        self._progress: Progress = progress or (lambda _text: None)
+
+    def exists(self) -> bool:
+        return self.directory.exists()
+
+    def _must_be(self, name: str, kind: str) -> None:
+        node = self.node(name)
+        if node["kind"] != kind:
+            raise Refusal(f"{name} is no {kind}")
+
+    def _order(self, **order: Any) -> dict[str, Any]:
+        if not self.exists():
+            raise Refusal(f"no lab {self.name!r} is up: 'lab up' starts one")
+        return call(self.directory / "keeper.sock", order)
+
+    def node_dir(self, name: str) -> Path:
+        return self.directory / "nodes" / name
+
+    def node(self, name: str) -> dict[str, Any]:
+        """What the keeper knows of one node."""
+        for node in self._order(op="state")["nodes"]:
+            if node["name"] == name:
+                return dict(node)
+        raise Refusal(f"there is no {name!r} in lab {self.name!r}")
+
+    def servers(self) -> list[str]:
+        return self._names("server")
+
+    def desks(self) -> list[str]:
+        return self._names("desk")
+
+    def _names(self, kind: str) -> list[str]:
+        return [n["name"] for n in self._order(op="state")["nodes"] if n["kind"] == kind]
+
+    def wait_ready(self, *names: str, timeout_s: float = READY_S) -> None:
+        """Wait until servers accept terminals and desks have an address; Refusal if they do not."""
+        deadline = time.monotonic() + timeout_s
+        waiting = set(names) if names else {n["name"] for n in self._order(op="state")["nodes"]}
+        while waiting:
+            for name in sorted(waiting):
+                lacking = self._lacking(self.node(name))
+                if not lacking:
+                    waiting.discard(name)
+                    self._progress(f"{name} is ready")
+                elif time.monotonic() > deadline:
+                    raise Refusal(f"{name} is not ready: {lacking}; {self._why(name)}")
+            time.sleep(POLL_S)
+
+    def _lacking(self, node: dict[str, Any]) -> str:
+        """What a node still lacks, in words; empty when it is ready."""
+        wanted = {process["name"] for process in self._processes(node)}
+        root = self.node_root(node)
+        if node["kind"] == "server":
+            ports = {"hostd": 7009, "displayd": 7010}
+            open_ports = _listening_ports(root.parent)
+            missing = [n for n in wanted & set(ports) if ports[n] not in open_ports]
+            if "launcherd" in wanted and not (root / "run/roamdesk/launcher.sock").exists():
+                missing.append("launcherd")
+            return f"{', '.join(sorted(missing))} does not listen" if missing else ""
+        if not self._leased_address(node):
+            return "no address from DHCP"
+        if "dtu" in wanted and not (self.node_dir(node["name"]) / daemons.BENCH_SOCKET).exists():
+            return "the firmware has not started"
+        if not (root / "run/pcscd/pcscd.comm").exists():
+            return "pcscd has not started"
+        return ""
+
+    def _why(self, name: str) -> str:
+        """The last lines of a node's logs."""
+        return f"logs:\n{self.logs(name)[-3000:]}"
+
+    def node_root(self, node: dict[str, Any]) -> Path:
+        """A running node's own file tree, seen from outside."""
+        if not node["power"]:
+            raise Refusal(f"{node['name']} is off")
+        return Path(f"/proc/{node['init']}/root")
+
+    def lease_text(self, name: str) -> str:
+        """What the DHCP hook wrote on a desk; empty before the first lease."""
+        path = self.node_root(self.node(name)) / "run/roamdesk-dtu/lease-eth0"
+        try:
+            return path.read_text()
+        except OSError:
+            return ""
+
+    def _leased_address(self, node: dict[str, Any]) -> str:
+        if not node["power"]:
+            return ""
+        for line in self.lease_text(node["name"]).splitlines():
+            if line.startswith("address="):
+                return line.removeprefix("address=")
+        return ""
+
+    def run(
+        self, name: str, argv: Sequence[str], user: str = "root", timeout_s: float = 30.0
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command inside a node and give its output."""
+        command = ["nsenter", "-t", str(self._init_pid(name)), "-m", "-u", "-i", "-n", "-p"]
+        command += ["--wdns=/", "--"]
+        if user != "root":
+            command += ["runuser", "-u", user, "--"]
+        return subprocess.run(
+            [*command, *argv], capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+
+    def _init_pid(self, name: str) -> int:
+        node = self.node(name)
+        if not node["power"]:
+            raise Refusal(f"{name} is off")
+        return int(node["init"])
+
+    def start_process(self, name: str, process: str) -> None:
+        """Start a stopped process of a node again."""
+        for order in json.loads((self.node_dir(name) / "jobs.json").read_text()):
+            if order["process"]["name"] == process:
+                call(self.node_dir(name) / "init.sock", order)
+                return
+        raise Refusal(f"{name} has no process {process!r}")
+
+    def stop_process(self, name: str, process: str, hard: bool = False) -> None:
+        """Stop a process of a node and leave it stopped."""
+        how = signal.SIGKILL if hard else signal.SIGTERM
+        call(
+            self.node_dir(name) / "init.sock",
+            {"op": "stop", "names": [process], "signal": int(how)},
+        )
+
+    def logs(self, name: str, process: str | None = None) -> str:
+        """All logs of a node, or that of one process (`init` is the node's own)."""
+        if name == "switch":
+            files = sorted(self.directory.glob("*.log"))
+        else:
+            self.node(name)
+            files = sorted((self.node_dir(name) / "logs").glob(f"{process or '*'}.log"))
+        parts = [f"==> {f.stem} <==\n{f.read_text(errors='replace')}" for f in files]
+        return "\n".join(parts)
+
+    def bench(self, desk: str) -> DeskBench:
+        """A connection to the desk's bench channel."""
+        return DeskBench(self._bench_path(desk))
+
+    def trace(self, desk: str, since: float | None = None) -> Trace:
+        """The stream of what happens at a desk from now on (or from `since`)."""
+        return Trace(self._bench_path(desk), since)
+
+    def _bench_path(self, desk: str) -> Path:
+        self._must_be(desk, "desk")
+        return self.node_dir(desk) / daemons.BENCH_SOCKET
+
+    def desk_state(self, desk: str) -> dict[str, Any]:
+        """What the terminal says of itself."""
+        with self.bench(desk) as bench:
+            return bench.order(op="state")
+
+    def status(self, deep: bool = False) -> dict[str, Any]:
+        """Nodes with power, link and processes; `deep` asks servers and desks themselves too."""
+        state = self._order(op="state")
+        for node in state["nodes"]:
+            node["processes"] = self._processes(node)
+            if node["kind"] == "desk" and not node["address"]:
+                node["address"] = self._leased_address(node)
+            if deep and node["power"]:
+                node["tells"] = self._ask(node)
+        return {"lab": self.name, "directory": str(self.directory), **state}
+
+    def _processes(self, node: dict[str, Any]) -> list[dict[str, Any]]:
+        if not node["power"]:
+            return []
+        try:
+            answer = call(self.node_dir(node["name"]) / "init.sock", {"op": "list"})
+        except (OSError, Refusal):
+            return []  # killed at this moment
+        processes: list[dict[str, Any]] = answer["processes"]
+        return processes
+
+    def _ask(self, node: dict[str, Any]) -> Any:
+        try:
+            if node["kind"] == "desk":
+                return self.desk_state(node["name"])
+            done = self.run(
+                node["name"],
+                [sys.executable, "-m", "sessionhost.app.roamctl", "status", "--json"],
+                user="roamdesk",
+            )
+            return json.loads(done.stdout)
+        except (OSError, Refusal, ValueError) as error:
+            return {"error": str(error)}
+
+
+def _listening_ports(process: Path) -> set[int]:
+    """TCP ports that are open in the network namespace of /proc/PID."""
+    ports = set()
+    for table in ("net/tcp", "net/tcp6"):
+        for line in (process / table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A":  # TCP_LISTEN
+                ports.add(int(fields[1].rpartition(":")[2], 16))
+    return ports
