@@ -1,0 +1,196 @@
+"""The display gateway: TLS from DTUs to the sessions' X servers. Which DTU may is hostd's to say.
+
+A process of its own, so that pixels never delay a keepalive. It can open the sessions' sockets
+and nothing else; it opens them only for a ticket that hostd has granted.
+"""
+
+import argparse
+import asyncio
+import errno
+import logging
+import os
+import pwd
+import signal
+import socket
+import ssl
+import sys
+from pathlib import Path
+
+from roamwire.settings import SettingsError
+from sessionhost.adapters.display_pump import Display
+from sessionhost.adapters.order_socket import (
+    OrderPeer,
+    OrderServer,
+    SocketInUseError,
+    encode_order,
+    required,
+    whole,
+)
+from sessionhost.adapters.tls import IdentityError, server_context
+from sessionhost.app.config import ServerConfig, load_config
+from sessionhost.core.gateway import Admitted, Close, DisplayGate, Grant, Refused
+
+MAX_TTL_MS = 60_000
+"""A display ticket lives 10 s by default; none is worth more than a minute."""
+
+HANDSHAKE_TIMEOUT_S = 5.0
+BACKLOG = 256
+
+log = logging.getLogger("displayd")
+
+
+class DisplayDaemon:
+    """Joins the gate's decisions to the connections."""
+
+    def __init__(self, config: ServerConfig, tls: ssl.SSLContext) -> None:
+        self._config = config
+        self._tls = tls
+        self._gate = DisplayGate()
+        self._displays: dict[int, Display] = {}
+        allowed = {0, pwd.getpwnam(config.host_user).pw_uid}
+        self._orders = OrderServer(
+            config.run_dir / "display.sock", allowed, self._on_order, self._on_join
+        )
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        await self._orders.start()
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: Display(self),
+            sock=_listen(self._config.display_port),
+            ssl=self._tls,
+            ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+        )
+        log.info("displays on TCP port %d", self._config.display_port)
+
+    def close(self) -> None:
+        self._orders.close()
+        if self._server is not None:
+            self._server.close()
+        for display in list(self._displays.values()):
+            display.end("gateway stops")
+
+    def attach(self, display: Display, ticket: str, dtu: str) -> Admitted | Refused:
+        answer = self._gate.attach(ticket, dtu, _now())
+        if isinstance(answer, Admitted):
+            self._end_all(answer.close)
+            self._displays[answer.connection] = display
+        return answer
+
+    def opened(self, display: Display) -> None:
+        if display.admitted is not None:
+            session, epoch = display.admitted.session, display.admitted.epoch
+            log.info("session %s epoch %d is shown at %s", session, epoch, display.dtu)
+            self._orders.broadcast(encode_order("opened", session=session, epoch=epoch))
+
+    def closed(self, display: Display, reason: str) -> None:
+        admitted = display.admitted
+        if admitted is None:
+            return
+        self._displays.pop(admitted.connection, None)
+        self._gate.closed(admitted.connection)
+        log.info("session %s epoch %d left: %s", admitted.session, admitted.epoch, reason)
+        self._tell_closed(admitted.session, admitted.epoch, reason)
+
+    def _on_join(self, peer: OrderPeer) -> None:
+        for session, epoch in self._gate.connections():
+            peer.send(encode_order("opened", session=session, epoch=epoch))
+
+    def _on_order(self, _peer: OrderPeer, verb: str, fields: dict[str, str]) -> None:
+        session, epoch = required(fields, "session"), whole(fields, "epoch")
+        if verb == "revoke":
+            self._end_all(self._gate.revoke(session, epoch))
+        elif verb == "grant":
+            self._grant(session, epoch, fields)
+        else:
+            log.warning("unknown order %.40r", verb)
+
+    def _grant(self, session: str, epoch: int, fields: dict[str, str]) -> None:
+        now = _now()
+        grant = Grant(
+            session,
+            epoch,
+            required(fields, "ticket"),
+            required(fields, "dtu"),
+            required(fields, "rfb"),
+            now + whole(fields, "ttl_ms", highest=MAX_TTL_MS) / 1000,
+        )
+        answer = self._gate.grant(grant, now)
+        if isinstance(answer, Refused):
+            log.warning("grant of session %s epoch %d refused: %s", session, epoch, answer.reason)
+            self._tell_closed(session, epoch, f"refused {answer.reason}")
+        else:
+            self._end_all(answer.close)
+
+    def _end_all(self, closes: tuple[Close, ...]) -> None:
+        for close in closes:
+            display = self._displays.get(close.connection)
+            if display is not None:
+                display.end(close.reason)
+
+    def _tell_closed(self, session: str, epoch: int, reason: str) -> None:
+        line = encode_order("closed", session=session, epoch=epoch, reason=reason)
+        self._orders.broadcast(line)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _listen(port: int) -> socket.socket:
+    """IPv6 and IPv4 on one socket; IPv4 alone where the kernel has no IPv6."""
+    try:
+        return socket.create_server(
+            ("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True
+        )
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise
+        return socket.create_server(("", port), backlog=BACKLOG)
+
+
+async def _run(config: ServerConfig) -> None:
+    daemon = DisplayDaemon(config, server_context(config))
+    await daemon.start()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+    daemon.close()
+
+
+def explain(error: Exception, config: ServerConfig) -> str:
+    """A start that failed, in words."""
+    if isinstance(error, KeyError):
+        return f"there is no Unix user {config.host_user} (setting host_user)"
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return f"TCP port {config.display_port} is in use (setting display_port)"
+    if isinstance(error, PermissionError):
+        user = pwd.getpwuid(os.getuid()).pw_name
+        return (
+            f"{user} may not create its socket in {config.run_dir}: {error.strerror}; "
+            f"the folder must be writable for the group of {config.host_user} and {user} in it"
+        )
+    return str(error)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="displayd", description="Roamdesk display gateway")
+    parser.add_argument("--config", type=Path, required=True, help="the server's settings")
+    options = parser.parse_args(arguments)
+    try:
+        config = load_config(options.config)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    logging.basicConfig(level=config.log_level.upper(), format="displayd %(levelname)s %(message)s")
+    try:
+        asyncio.run(_run(config))
+    except (OSError, KeyError, IdentityError, SocketInUseError) as error:
+        log.error("cannot start: %s", explain(error, config))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

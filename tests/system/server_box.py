@@ -1,0 +1,246 @@
+"""One session host in a mount and PID namespace of its own, with users of its own. No tests here.
+
+The machine's accounts are not touched: the box sees its own passwd, group and shadow. When its
+first process ends, the kernel ends everything in it.
+"""
+
+import contextlib
+import datetime
+import os
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+USERS = {"roamdesk": 990, "roamdesk-display": 991, "alice": 2001, "bob": 2002}
+INIT = "import signal as s; s.signal(s.SIGCHLD, s.SIG_IGN)\nprint(flush=True)\nwhile 1: s.pause()"
+
+
+def wait_for(condition, seconds=10.0, what="condition"):
+    """Polls; system tests only."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {seconds} s")
+        time.sleep(0.005)
+
+
+class Authority:
+    """A throw-away certificate authority."""
+
+    def __init__(self, directory: Path, name: str = "test group") -> None:
+        self._directory = directory
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self.certificate = directory / "ca.crt"
+        self._write(self.certificate, self._sign(self._name, self._key.public_key(), ca=True))
+
+    def issue(self, name: str) -> tuple[Path, Path]:
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        paths = self._directory / f"{name}.crt", self._directory / f"{name}.key"
+        self._write(paths[0], self._sign(subject, key.public_key(), ca=False))
+        data = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        paths[1].write_bytes(data)
+        paths[1].chmod(0o644)  # the box has several users and nothing to hide
+        return paths
+
+    def client_context(self, name: str) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=str(self.certificate))
+        context.check_hostname = False
+        context.load_cert_chain(*self.issue(name))
+        return context
+
+    def _sign(self, subject, public_key, ca: bool):
+        now = datetime.datetime.now(datetime.UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(public_key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        )
+        return builder.sign(self._key, hashes.SHA256())
+
+    @staticmethod
+    def _write(path: Path, certificate) -> None:
+        path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+
+
+@dataclass
+class ServerBox:
+    """Files, namespaces and daemons of one session host."""
+
+    root: Path
+    port: int
+    authority: Authority
+    init: subprocess.Popen
+    daemons: dict[str, subprocess.Popen] = field(default_factory=dict)
+
+    @property
+    def run_dir(self) -> Path:
+        return self.root / "run"
+
+    @property
+    def config(self) -> Path:
+        return self.root / "server.toml"
+
+    @property
+    def repository(self) -> Path:
+        return self.root / "repository"
+
+    def home(self, user: str) -> Path:
+        return self.root / "home" / user
+
+    def command(self, *command: str, user: str = "root") -> list[str]:
+        """A command line that runs `command` in the box as `user`."""
+        pid = str(self.first_pid())
+        environment = [f"PYTHONPATH={self.repository}/server:{self.repository}/wire"]
+        environment.append("PATH=/usr/sbin:/usr/bin:/sbin:/bin")
+        enter = ["nsenter", "-t", pid, "-m", "-p", "env", "-i", *environment]
+        if user != "root":
+            uid = str(USERS[user])
+            enter += ["setpriv", "--reuid", uid, "--regid", uid, "--init-groups"]
+        return [*enter, *command]
+
+    def first_pid(self) -> int:
+        children = Path(f"/proc/{self.init.pid}/task/{self.init.pid}/children").read_text().split()
+        return int(children[0])
+
+    def run(self, *command: str, user: str = "root") -> subprocess.CompletedProcess:
+        return subprocess.run(
+            self.command(*command, user=user), capture_output=True, text=True, check=False
+        )
+
+    def start(self, name: str, user: str = "root") -> None:
+        python = os.path.realpath(sys.executable)
+        module = f"sessionhost.app.{name}"
+        line = self.command(python, "-m", module, "--config", str(self.config), user=user)
+        with (self.root / f"{name}.log").open("ab") as log:
+            self.daemons[name] = subprocess.Popen(line, stderr=log, cwd="/")
+        wait_for(lambda: self.listens(name), what=f"{name} listens: {self.log(name)}")
+
+    def listens(self, name: str) -> bool:
+        assert self.daemons[name].poll() is None, self.log(name)
+        path = self.run_dir / {"launcherd": "launcher.sock", "displayd": "display.sock"}[name]
+        return str(path) in Path("/proc/net/unix").read_text() and (
+            name != "displayd" or f"TCP port {self.port}" in self.log(name)
+        )
+
+    def end(self, name: str, number: int = signal.SIGKILL) -> None:
+        """Ends a daemon: nsenter's child is the daemon itself."""
+        nsenter = self.daemons.pop(name)
+        children = Path(f"/proc/{nsenter.pid}/task/{nsenter.pid}/children").read_text().split()
+        os.kill(int(children[0]) if children else nsenter.pid, number)
+        nsenter.wait(timeout=10)
+
+    def log(self, name: str) -> str:
+        path = self.root / f"{name}.log"
+        return path.read_text() if path.exists() else ""
+
+    def processes(self) -> dict[int, tuple[int, str]]:
+        """PID (as we see it) to uid and command line of what runs in the box."""
+        namespace = os.stat(f"/proc/{self.first_pid()}/ns/pid").st_ino
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdecimal():
+                continue
+            with contextlib.suppress(OSError):
+                if os.stat(entry / "ns" / "pid").st_ino != namespace:
+                    continue
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+                if line:
+                    found[int(entry.name)] = (entry.stat().st_uid, line)
+        return found
+
+    def find(self, words: str) -> list[int]:
+        return [pid for pid, (_, line) in self.processes().items() if words in line]
+
+
+@contextlib.contextmanager
+def server_box(port: int) -> Iterator[ServerBox]:
+    """A box without daemons; nothing of it is left afterwards."""
+    root = Path(tempfile.mkdtemp(prefix="roamdesk-box-", dir="/run"))
+    root.chmod(0o755)
+    init = None
+    try:
+        group = root / "group"
+        group.mkdir()
+        authority = Authority(group)
+        certificate, key = authority.issue("server1")
+        _write_files(root, port, certificate, key)
+        init = subprocess.Popen(_init_command(root), stdout=subprocess.PIPE)
+        assert init.stdout is not None
+        assert init.stdout.readline() == b"\n", "the namespaces could not be made"
+        yield ServerBox(root, port, authority, init)
+    finally:
+        if init is not None:
+            init.kill()  # --kill-child: its child is the first process of the PID namespace
+            init.wait()
+            init.stdout.close()
+            wait_for(lambda: not _mounted(root), what="the box is gone")
+        shutil.rmtree(root)
+
+
+def _mounted(root: Path) -> bool:
+    return str(root) in Path("/proc/self/mounts").read_text()
+
+
+def _init_command(root: Path) -> list[str]:
+    mounts = [f"mount --bind {root}/etc/{name} /etc/{name}" for name in ("passwd", "group", "shadow")]
+    pam = REPOSITORY / "server" / "etc" / "pam.d" / "roamdesk"
+    mounts += [
+        f"cp -r /etc/pam.d/. {root}/etc/pam.d && cp {pam} {root}/etc/pam.d/",
+        f"mount --bind {root}/etc/pam.d /etc/pam.d",
+        f"mkdir -p {root}/repository && mount --bind {REPOSITORY} {root}/repository",
+        "mount -t tmpfs tmpfs /tmp",
+        "chmod 1777 /tmp",
+    ]
+    script = " && ".join([*mounts, f"exec {os.path.realpath(sys.executable)} -I -S -c '{INIT}'"])
+    return [
+        *("unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"),
+        *("sh", "-c", script),
+    ]
+
+
+def _write_files(root: Path, port: int, certificate: Path, key: Path) -> None:
+    (root / "etc" / "pam.d").mkdir(parents=True)
+    passwd, group, shadow = ["root:x:0:0::/root:/bin/bash"], ["root:x:0:"], ["root:*:19000::::::"]
+    for user, uid in USERS.items():
+        home = root / "home" / user
+        home.mkdir(parents=True)
+        os.chown(home, uid, uid)
+        home.chmod(0o700)
+        members = "roamdesk-display" if user == "roamdesk" else ""
+        passwd.append(f"{user}:x:{uid}:{uid}::{home}:/bin/bash")
+        group.append(f"{user}:x:{uid}:{members}")
+        shadow.append(f"{user}:*:19000:0:99999:7:::")
+    for name, lines in (("passwd", passwd), ("group", group), ("shadow", shadow)):
+        (root / "etc" / name).write_text("\n".join(lines) + "\n")
+    (root / "server.toml").write_text(
+        f'group_dir = "{root}/group"\nidentity_cert = "{certificate}"\nidentity_key = "{key}"\n'
+        f'run_dir = "{root}/run"\nstate_dir = "{root}/state"\ndisplay_port = {port}\n'
+        f'recipes_dir = "{root}/repository/server/etc/recipes"\nlog_level = "debug"\n'
+    )
