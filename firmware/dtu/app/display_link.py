@@ -217,7 +217,7 @@ class _Connection(asyncio.Protocol):
         except TimeoutError:
             self._lost("connect: no answer")
         except ssl.SSLError as error:
-            self._lost(f"tls: {error.reason or error}")
+            self._lost(f"tls: {getattr(error, 'reason', None) or error}")
         except OSError as error:
             self._lost(f"connect: {error.strerror or error}")
 

@@ -19,7 +19,8 @@ _MAX_SINGLE_RECTS = 64
 class Composer:
     """Paints into lent pixels; keeps the session's frame, its pointer's shape and place.
 
-    The paint methods return the rectangles of the screen that they changed.
+    The paint methods return the rectangles of the screen that they changed; all but `take_frame`
+    and `move` need a frame.
     """
 
     def __init__(self, size: tuple[int, int]) -> None:
@@ -98,8 +99,7 @@ class Composer:
         self.drop_frame()
 
     def _origin(self) -> tuple[int, int]:
-        if self._frame is None:
-            return 0, 0
+        assert self._frame is not None
         height, width = self._frame.shape[:2]
         return origin(self._size, (width, height))
 
@@ -112,9 +112,7 @@ class Composer:
     def _restore(self, rect: Rect, target: Target) -> None:
         """Paint a rectangle of the screen without the pointer."""
         area = target[rect.y : rect.y + rect.height, rect.x : rect.x + rect.width]
-        if self._frame is None:
-            area.fill(0)
-            return
+        assert self._frame is not None
         left, top = self._origin()
         pixels = self._frame.view("<u4")[:, :, 0]
         right, bottom = left + pixels.shape[1], top + pixels.shape[0]

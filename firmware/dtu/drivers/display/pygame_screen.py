@@ -34,6 +34,9 @@ _FONTS = (
     "/usr/share/fonts/TTF/DejaVuSans.ttf",
 )
 
+_DRIVERS = {"headless": "dummy", "console": "kmsdrm"}
+"""SDL's video drivers; a window takes what SDL finds. Wheels of pygame come without kmsdrm."""
+
 _MASKS = (0xFF0000, 0xFF00, 0xFF)
 _RFB_BUTTONS = {1: 1, 2: 2, 3: 4}
 _WHEEL_UP, _WHEEL_DOWN, _WHEEL_LEFT, _WHEEL_RIGHT = 8, 16, 32, 64
@@ -49,9 +52,8 @@ def open_screen(output: str, width: int, height: int) -> "PygameScreen":
             "no screen: neither /dev/dri/card* nor /dev/fb0 exists. Connect a screen and check"
             " dtoverlay=vc4-kms-v3d in config.txt, or set display=headless"
         )
-    driver = {"headless": "dummy", "console": "kmsdrm"}.get(output)
-    if driver is not None:
-        os.environ["SDL_VIDEODRIVER"] = driver
+    if output in _DRIVERS:
+        os.environ["SDL_VIDEODRIVER"] = _DRIVERS[output]
     flags = pygame.FULLSCREEN if output == "console" else 0
     size = (0, 0) if output == "console" else (width, height)
     try:
@@ -60,8 +62,8 @@ def open_screen(output: str, width: int, height: int) -> "PygameScreen":
     except pygame.error as error:
         pygame.display.quit()
         raise ScreenError(
-            f"cannot open the {output} screen: {error}. A window needs DISPLAY or"
-            " WAYLAND_DISPLAY; without a screen set display=headless"
+            f"cannot open the {output} screen: {error}. A window needs DISPLAY or WAYLAND_DISPLAY,"
+            " a console the distribution's own SDL; without a screen set display=headless"
         ) from None
     return PygameScreen(surface, needs_pump=output != "headless")
 

@@ -1,0 +1,383 @@
+"""The display link on a scripted transport: events, stale links, input. TLS is not here."""
+
+import asyncio
+import ssl
+import struct
+
+import numpy as np
+import pytest
+
+from dtu.app import display_link
+from dtu.app.display_link import DisplayLink, FirstFrame, LinkLost, LinkOpened
+from dtu.core.rfb import Rect
+from roamwire.control import Attached, Notice, encode_line
+
+WIDTH, HEIGHT = 64, 48
+HANDSHAKE = b"RFB 003.008\n\x01\x01" + bytes(4) + struct.pack(">HH16xI", WIDTH, HEIGHT, 1) + b"d"
+
+
+def update(*rects):
+    return struct.pack(">BxH", 0, len(rects)) + b"".join(rects)
+
+
+def fill(x, y, width, height, shade):
+    return struct.pack(">HHHHi", x, y, width, height, 7) + bytes((0x80, shade, shade, shade))
+
+
+def cursor():
+    return struct.pack(">HHHHi", 0, 0, 1, 1, -239) + bytes(5)
+
+
+WHOLE = update(fill(0, 0, WIDTH, HEIGHT, 7))
+
+
+class FakeScreen:
+    size = (100, 50)
+
+    def __init__(self):
+        self.shown = []
+        self.moved = []
+
+    def show_session(self, framebuffer, rects, cursor):
+        self.shown.append((framebuffer.copy(), tuple(rects), cursor))
+
+    def move_pointer(self, x, y):
+        self.moved.append((x, y))
+
+
+class FakeTransport(asyncio.Transport):
+    def __init__(self):
+        super().__init__()
+        self.sent = bytearray()
+        self.aborted = False
+        self.unsent = 0
+
+    def write(self, data):
+        self.sent += data
+
+    def abort(self):
+        self.aborted = True
+
+    def get_write_buffer_size(self):
+        return self.unsent
+
+    def take(self):
+        sent = bytes(self.sent)
+        self.sent.clear()
+        return sent
+
+
+class Desk:
+    """A display link whose connections are made by hand."""
+
+    def __init__(self, loop):
+        self.screen = FakeScreen()
+        self.events = []
+        self.on_event = self.events.append
+        self.connections = []
+        self.answer = None
+        loop.create_connection = self._create_connection
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.link = DisplayLink(self.screen, context, self._event)
+
+    def _event(self, event):
+        self.on_event(event)
+
+    async def _create_connection(self, factory, address, port, **_):
+        if self.answer is not None:
+            await self.answer()
+        protocol = factory()
+        transport = FakeTransport()
+        self.connections.append((protocol, transport))
+        protocol.connection_made(transport)
+        return transport, protocol
+
+    async def open(self, session="s1", epoch=1):
+        self.link.open("192.0.2.1", 7010, "ticket", session, epoch)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return self.connections[-1] if self.connections else None
+
+    async def show(self, session="s1", epoch=1):
+        protocol, transport = await self.open(session, epoch)
+        protocol.data_received(encode_line(Attached(session, epoch)) + HANDSHAKE + WHOLE)
+        transport.take()
+        return protocol, transport
+
+
+def on_a_desk(play):
+    async def run():
+        await play(Desk(asyncio.get_running_loop()))
+
+    asyncio.run(run())
+
+
+def test_a_session_comes_up():
+    async def play(desk):
+        protocol, transport = await desk.open()
+        assert transport.take() == b"attach ticket=ticket\n"
+        assert desk.link.shown is None
+        data = encode_line(Attached("s1", 1)) + HANDSHAKE
+        for byte in data:
+            protocol.data_received(bytes((byte,)))
+        assert desk.events == [LinkOpened("s1", 1)]
+        assert transport.take().startswith(b"RFB 003.008\n\x01\x00")
+        protocol.data_received(update(fill(0, 0, WIDTH, 40, 7)))
+        assert desk.screen.shown == []
+        protocol.data_received(update(fill(0, 40, WIDTH, 8, 7)) + update(cursor()))
+        assert isinstance(desk.events[1], FirstFrame)
+        assert desk.link.shown == ("s1", 1)
+        (framebuffer, _, shape) = desk.screen.shown[0]
+        assert (framebuffer[:, :, :3] == 7).all()
+        assert shape is not None
+        desk.link.close()
+
+    on_a_desk(play)
+
+
+def test_changes_of_one_read_are_painted_once():
+    async def play(desk):
+        protocol, _ = await desk.show()
+        data = update(fill(0, 0, 2, 2, 1)) + b"\x02" + update(fill(5, 5, 2, 2, 1))
+        protocol.data_received(data)
+        assert [shown[1] for shown in desk.screen.shown[1:]] == [
+            (Rect(0, 0, 2, 2), Rect(5, 5, 2, 2))
+        ]
+        protocol.data_received(update(cursor()))
+        assert desk.screen.shown[2][1] == ()
+        protocol.data_received(update())
+        assert len(desk.screen.shown) == 3
+        assert len(desk.events) == 2
+        desk.link.close()
+
+    on_a_desk(play)
+
+
+def test_a_resized_session_is_shown_when_whole_again():
+    async def play(desk):
+        protocol, _ = await desk.show()
+        protocol.data_received(update(struct.pack(">HHHHi", 0, 0, 10, 10, -223)))
+        protocol.data_received(update(fill(0, 0, 10, 9, 1)))
+        assert len(desk.screen.shown) == 1
+        protocol.data_received(update(fill(0, 9, 10, 1, 1)))
+        assert desk.screen.shown[1][0].shape == (10, 10, 4)
+        assert len(desk.events) == 2
+        desk.link.close()
+
+    on_a_desk(play)
+
+
+def test_after_close_nothing_comes_any_more():
+    async def play(desk):
+        protocol, transport = await desk.show()
+        desk.link.close()
+        assert transport.aborted
+        protocol.data_received(WHOLE)
+        protocol.connection_lost(None)
+        desk.link.key(0x61, True)
+        desk.link.close()
+        assert len(desk.events) == 2
+        assert len(desk.screen.shown) == 1
+        assert transport.take() == b""
+        assert desk.link.shown is None
+
+    on_a_desk(play)
+
+
+def test_a_close_in_the_middle_of_a_read_stops_it():
+    async def play(desk):
+        desk.on_event = lambda event: desk.link.close()
+        protocol, _ = await desk.open()
+        protocol.data_received(encode_line(Attached("s1", 1)) + HANDSHAKE + WHOLE)
+        assert desk.screen.shown == []
+
+    on_a_desk(play)
+
+
+def test_a_newer_link_silences_the_older():
+    async def play(desk):
+        old, old_transport = await desk.show("s1", 1)
+        new, _ = await desk.open("s2", 5)
+        assert old_transport.aborted
+        old.connection_lost(ConnectionResetError())
+        old.data_received(WHOLE)
+        new.data_received(encode_line(Attached("s2", 5)))
+        assert desk.events[2:] == [LinkOpened("s2", 5)]
+        assert len(desk.screen.shown) == 1
+        desk.link.close()
+
+    on_a_desk(play)
+
+
+def test_a_link_closed_while_it_connects_never_appears():
+    async def play(desk):
+        gate = asyncio.Event()
+        desk.answer = gate.wait
+        await desk.open()
+        desk.link.close()
+        gate.set()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert desk.connections == []
+        assert desk.events == []
+
+    on_a_desk(play)
+
+
+def test_a_transport_that_comes_too_late_is_aborted():
+    async def play(desk):
+        protocol, _ = await desk.open()
+        desk.link.close()
+        late = FakeTransport()
+        protocol.connection_made(late)
+        assert late.aborted
+        assert late.take() == b""
+
+    on_a_desk(play)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ConnectionRefusedError(111, "Connection refused"), "connect: Connection refused"),
+        (TimeoutError(), "connect: no answer"),
+        (ssl.SSLError(1, "alert"), "tls: alert"),
+    ],
+)
+def test_a_server_that_cannot_be_reached(error, reason):
+    async def play(desk):
+        async def refuse():
+            raise error
+
+        desk.answer = refuse
+        await desk.open()
+        assert desk.events == [LinkLost("s1", 1, reason)]
+
+    on_a_desk(play)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (
+            encode_line(Notice(1, 31, "this ticket is used up")),
+            "refused: 31 this ticket is used up",
+        ),
+        (encode_line(Attached("s2", 1)), "protocol: attached"),
+        (encode_line(Attached("s1", 2)), "protocol: attached"),
+        (b"\x00\xff\n", "protocol: "),
+        (b"x" * 20_000, "protocol: oversize"),
+        (encode_line(Attached("s1", 1)) + b"RFB 001.000\n", "protocol: version"),
+    ],
+)
+def test_bad_answers_lose_the_link(data, reason):
+    async def play(desk):
+        protocol, transport = await desk.open()
+        protocol.data_received(data)
+        assert isinstance(desk.events[-1], LinkLost)
+        assert desk.events[-1].reason.startswith(reason)
+        assert transport.aborted
+        assert desk.link.shown is None
+
+    on_a_desk(play)
+
+
+def test_a_server_that_goes_is_told_once():
+    async def play(desk):
+        protocol, _ = await desk.show()
+        assert not protocol.eof_received()
+        protocol.connection_lost(None)
+        protocol.connection_lost(ConnectionResetError("reset"))
+        assert desk.events[2:] == [LinkLost("s1", 1, "closed")]
+        other, _ = await desk.show("s2", 2)
+        other.connection_lost(ConnectionResetError("reset"))
+        assert desk.events[-1] == LinkLost("s2", 2, "closed: reset")
+
+    on_a_desk(play)
+
+
+def test_a_session_without_a_frame_is_lost(monkeypatch):
+    monkeypatch.setattr(display_link, "FIRST_FRAME_TIMEOUT_S", 0)
+
+    async def play(desk):
+        await desk.open()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert desk.events == [LinkLost("s1", 1, "no frame in time")]
+
+    on_a_desk(play)
+
+
+def test_a_server_that_does_not_read_is_lost():
+    async def play(desk):
+        _, transport = await desk.show()
+        transport.unsent = display_link.MAX_UNSENT_BYTES + 1
+        desk.link.key(0x61, True)
+        assert desk.events[-1].reason.startswith("stuck")
+
+    on_a_desk(play)
+
+
+def key(keysym, down):
+    return struct.pack(">BBHI", 4, down, 0, keysym)
+
+
+def pointer(x, y, buttons):
+    return struct.pack(">BBHH", 5, buttons, x, y)
+
+
+def test_keys_and_what_is_held():
+    async def play(desk):
+        _, transport = await desk.show()
+        desk.link.key(0x62, False)
+        desk.link.key(0x62, True)
+        desk.link.key(0x61, True)
+        desk.link.key(0x61, False)
+        assert transport.take() == key(0x62, True) + key(0x61, True) + key(0x61, False)
+        desk.link.pointer(20, 10, 1)
+        transport.take()
+        desk.link.release_all()
+        assert transport.take() == key(0x62, False) + pointer(2, 9, 0)
+        desk.link.release_all()
+        assert transport.take() == b""
+        desk.link.close()
+
+    on_a_desk(play)
+
+
+def test_the_pointer_is_told_in_pixels_of_the_session():
+    async def play(desk):
+        desk.link.pointer(1, 1, 0)
+        _, transport = await desk.show()
+        desk.link.pointer(18, 1, 0)
+        desk.link.pointer(0, 0, 0)
+        desk.link.pointer(99, 49, 0)
+        assert transport.take() == pointer(0, 0, 0) + pointer(0, 0, 0) + pointer(63, 47, 0)
+        assert desk.screen.moved == [(1, 1), (18, 1), (0, 0), (99, 49)]
+        desk.link.close()
+
+    on_a_desk(play)
+
+
+def test_no_input_before_the_first_frame():
+    async def play(desk):
+        protocol, transport = await desk.open()
+        protocol.data_received(encode_line(Attached("s1", 1)) + HANDSHAKE)
+        transport.take()
+        desk.link.key(0x61, True)
+        desk.link.pointer(5, 5, 1)
+        assert transport.take() == b""
+        desk.link.close()
+
+    on_a_desk(play)
+
+
+def test_frames_are_bgrx():
+    async def play(desk):
+        protocol, _ = await desk.open()
+        red = struct.pack(">HHHHi", 0, 0, WIDTH, HEIGHT, 7) + bytes((0x80, 255, 0, 0))
+        protocol.data_received(encode_line(Attached("s1", 1)) + HANDSHAKE + update(red))
+        assert np.array_equal(desk.screen.shown[0][0][0, 0, :3], (0, 0, 255))
+        desk.link.close()
+
+    on_a_desk(play)
