@@ -79,6 +79,8 @@ def _logs(lab: Lab, options: argparse.Namespace) -> Answer:
 
 
 def _run(lab: Lab, options: argparse.Namespace) -> Answer:
+    if not options.command:
+        raise Refusal(f"say which command: lab run {options.node} -- COMMAND")
     done = lab.run(options.node, options.command, user=options.user)
     return {"status": done.returncode, "text": done.stdout, "errors": done.stderr}
 
@@ -155,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("process", nargs="?", help="only of this process")
     run = add("run", _run, "run a command on a server or desk", "node")
     run.add_argument("--user", default="root")
-    run.add_argument("command", nargs=argparse.REMAINDER, help="after --")
+    run.epilog = "The command comes last, after --"
     add("down", _down, "end a lab; nothing is left of it")
     return parser
 
@@ -169,9 +171,11 @@ def _show(name: str, answer: Answer) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
-    if getattr(options, "command", None) and options.command[0] == "--":
-        del options.command[0]
+    words = sys.argv[1:] if arguments is None else arguments
+    # argparse would take options behind a free-form command for parts of it.
+    end = words.index("--") if "--" in words else len(words)
+    options = _parser().parse_args(words[:end])
+    options.command = words[end + 1 :]
     started = time.monotonic()
 
     def progress(text: str) -> None:

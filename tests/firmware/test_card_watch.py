@@ -1,0 +1,225 @@
+"""The watch over PC/SC, one step at a time on a fake service; no thread and no pcscd here."""
+
+import pytest
+
+from dtu.core.events import (
+    CardPresented,
+    CardRemoved,
+    CardUnreadable,
+    ReaderMissing,
+    ReaderReady,
+)
+from dtu.drivers.card.watch import MAX_BUSY_RETRIES, MAX_READERS, CardWatch, Fault
+from roamtools.card.cards import foreign_card, normal_card
+from roamwire.tokens import Token
+from tests.fakes.pcsc import FakeCard, FakePcsc
+
+READER = "reader 0"
+NUMBER = bytes.fromhex("04a1b2c3d4e5f6")
+TOKEN = Token("uid", NUMBER.hex())
+OTHER = bytes.fromhex("04000000000001")
+
+
+class Desk:
+    """A watch on a fake service, with a clock that moves one second a step."""
+
+    def __init__(self, readers: int = 1) -> None:
+        self.pcsc = FakePcsc()
+        for number in range(readers):
+            self.pcsc.add_reader(f"reader {number}")
+        self.now = 0.0
+        self.events: list[object] = []
+        self.watch = CardWatch(self.pcsc, self.events.append, lambda: self.now)
+
+    def step(self) -> list[object]:
+        """What one step posts."""
+        self.now += 1.0
+        self.events.clear()
+        self.pause_ms = self.watch.step()
+        return list(self.events)
+
+
+def card(number: bytes = NUMBER) -> FakeCard:
+    return FakeCard(normal_card(number).answer)
+
+
+def test_a_card_in_and_out():
+    desk = Desk()
+    assert desk.step() == [ReaderReady(READER)]
+    assert desk.step() == []
+    held = card()
+    desk.pcsc.insert(READER, held)
+    assert desk.step() == [CardPresented(TOKEN, READER, 3.0)]
+    assert held.closed == 1
+    assert desk.step() == []
+    desk.pcsc.pull(READER)
+    assert desk.step() == [CardRemoved(READER, 5.0)]
+    assert desk.pause_ms == 0
+
+
+def test_a_card_that_is_in_at_start():
+    desk = Desk()
+    desk.pcsc.insert(READER, card())
+    assert desk.step() == [ReaderReady(READER), CardPresented(TOKEN, READER, 1.0)]
+
+
+def test_bounce_that_ends_empty_ends_with_removed():
+    desk = Desk()
+    desk.pcsc.insert(READER, card())
+    desk.step()
+    desk.pcsc.pull(READER)
+    desk.pcsc.insert(READER, card())
+    desk.pcsc.pull(READER)
+    assert desk.step() == [CardRemoved(READER, 2.0)]
+    assert desk.step() == []
+
+
+def test_bounce_that_ends_with_another_card():
+    desk = Desk()
+    desk.pcsc.insert(READER, card())
+    desk.step()
+    desk.pcsc.pull(READER)
+    desk.pcsc.insert(READER, card(OTHER))
+    other = Token("uid", OTHER.hex())
+    assert desk.step() == [CardRemoved(READER, 2.0), CardPresented(other, READER, 2.0)]
+
+
+def test_bounce_of_an_empty_reader_is_nothing():
+    desk = Desk()
+    desk.step()
+    desk.pcsc.insert(READER, card())
+    desk.pcsc.pull(READER)
+    assert desk.step() == []
+
+
+def test_a_mute_card_is_not_even_opened():
+    desk = Desk()
+    desk.step()
+    desk.pcsc.open_fault = Fault.NO_SERVICE
+    desk.pcsc.insert(READER, card(), mute=True)
+    assert desk.step() == [CardUnreadable(READER, "mute", 2.0)]
+    desk.pcsc.pull(READER)
+    assert desk.step() == [CardRemoved(READER, 3.0)]
+
+
+def test_a_foreign_card():
+    desk = Desk()
+    desk.step()
+    desk.pcsc.insert(READER, FakeCard(foreign_card().answer))
+    assert desk.step() == [CardUnreadable(READER, "foreign", 2.0)]
+    assert desk.step() == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [(Fault.MUTE, "mute"), (Fault.PULLED, "pulled"), (Fault.OTHER, "mute")],
+)
+def test_a_card_that_fails_while_it_is_read(fault, reason):
+    desk = Desk()
+    desk.step()
+    held = FakeCard(normal_card(NUMBER).answer, fails=fault)
+    desk.pcsc.insert(READER, held)
+    assert desk.step() == [CardUnreadable(READER, reason, 2.0)]
+    assert held.closed == 1
+    desk.pcsc.pull(READER)
+    assert desk.step() == [CardRemoved(READER, 3.0)]
+
+
+def test_a_busy_card_is_tried_again_and_then_read():
+    desk = Desk()
+    desk.step()
+    desk.pcsc.open_fault = Fault.BUSY
+    desk.pcsc.insert(READER, card())
+    assert desk.step() == []
+    desk.pcsc.open_fault = None
+    assert desk.step() == [CardPresented(TOKEN, READER, 3.0)]
+
+
+def test_a_card_that_stays_busy_is_given_up():
+    desk = Desk()
+    desk.step()
+    desk.pcsc.open_fault = Fault.BUSY
+    desk.pcsc.insert(READER, card())
+    for _ in range(MAX_BUSY_RETRIES):
+        assert desk.step() == []
+    assert [type(event) for event in desk.step()] == [CardUnreadable]
+    assert desk.step() == []
+
+
+def test_a_busy_card_that_is_pulled_was_never_there():
+    desk = Desk()
+    desk.step()
+    desk.pcsc.open_fault = Fault.BUSY
+    desk.pcsc.insert(READER, card())
+    desk.step()
+    desk.pcsc.pull(READER)
+    assert desk.step() == []
+
+
+def test_without_pcscd_the_card_counts_as_out_and_comes_back_with_it():
+    desk = Desk()
+    desk.pcsc.insert(READER, card())
+    desk.step()
+    desk.pcsc.running = False
+    assert desk.step() == [CardRemoved(READER, 2.0), ReaderMissing("no_service")]
+    assert desk.pause_ms > 0
+    assert desk.step() == []
+    desk.pcsc.running = True
+    assert desk.step() == [ReaderReady(READER), CardPresented(TOKEN, READER, 4.0)]
+    assert desk.pcsc.established == 2
+
+
+def test_no_reader_is_told_once_and_then_its_arrival():
+    desk = Desk(readers=0)
+    assert desk.step() == [ReaderMissing("no_reader")]
+    assert desk.pause_ms > 0
+    assert desk.step() == []
+    desk.pcsc.add_reader(READER)
+    assert desk.step() == [ReaderReady(READER)]
+
+
+def test_no_service_and_then_no_reader_are_two_messages():
+    desk = Desk(readers=0)
+    desk.pcsc.running = False
+    assert desk.step() == [ReaderMissing("no_service")]
+    desk.pcsc.running = True
+    assert desk.step() == [ReaderMissing("no_reader")]
+
+
+def test_a_reader_that_is_unplugged_takes_its_card_along():
+    desk = Desk()
+    desk.pcsc.insert(READER, card())
+    desk.step()
+    del desk.pcsc.states[READER]
+    assert desk.step() == [CardRemoved(READER, 2.0), ReaderMissing("no_reader")]
+
+
+def test_a_reader_that_is_listed_and_gone_is_not_asked_without_a_pause():
+    desk = Desk()
+    desk.step()
+    desk.pcsc.readers = lambda: [READER]  # type: ignore[method-assign]
+    del desk.pcsc.states[READER]
+    assert desk.step() == []
+    assert desk.pause_ms > 0
+
+
+def test_one_of_two_readers_unplugged():
+    desk = Desk(readers=2)
+    assert desk.step() == [ReaderReady("reader 0"), ReaderReady("reader 1")]
+    del desk.pcsc.states["reader 1"]
+    assert desk.step() == []
+    desk.pcsc.insert(READER, card())
+    assert desk.step() == [CardPresented(TOKEN, READER, 3.0)]
+
+
+def test_the_number_of_readers_is_bounded():
+    desk = Desk(readers=MAX_READERS + 4)
+    assert len(desk.step()) == MAX_READERS
+
+
+def test_close_lets_go_of_the_service_even_if_it_is_gone():
+    desk = Desk()
+    desk.step()
+    desk.pcsc.running = False
+    desk.watch.close()
+    desk.watch.close()
