@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dtu.app.tls import server_name
 from dtu.core.rfb import (
     Bell,
     Connected,
@@ -227,6 +228,11 @@ class _Connection(asyncio.Protocol):
         self._transport = transport
         if self._dropped:
             transport.abort()
+            return
+        try:
+            server_name(transport)
+        except RemoteProtocolError as error:
+            self._lost(str(error))
             return
         transport.write(encode_line(Attach(ticket=self._ticket)))
         loop = asyncio.get_running_loop()

@@ -100,6 +100,10 @@ class ServerCore:
         self._actions: deque[Action] = deque()
         self._check_links_at = 0.0
 
+    def terminals(self) -> list[dict[str, str]]:
+        """The connected DTUs, for the status."""
+        return [{"dtu": each.dtu, "address": str(each.address)} for each in self._links.values()]
+
     # Links
 
     def link_opened(self, link: int, dtu: str, address: IPv4Address, now: float) -> None:

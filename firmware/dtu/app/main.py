@@ -1,0 +1,256 @@
+"""The terminal's process: joins the core to screen, reader, lease, network. Decides nothing."""
+
+import argparse
+import asyncio
+import ipaddress
+import logging
+import random
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dtu.app.bench_channel import BenchChannel
+from dtu.app.config import DtuConfig, load_config
+from dtu.app.control_link import ControlLink
+from dtu.app.display_link import DisplayLink, FirstFrame, LinkEvent, LinkLost
+from dtu.app.query_socket import QuerySocket
+from dtu.app.server_list import ServerListFile
+from dtu.app.tls import IdentityError, client_context
+from dtu.core import actions
+from dtu.core.events import CardEvent
+from dtu.core.finder import Finder
+from dtu.core.lease import Lease, NoLease
+from dtu.core.terminal import Terminal
+from dtu.core.words import Words
+from dtu.drivers.card.base import CardDriver
+from dtu.drivers.card.pcsc import PcscCardDriver
+from dtu.drivers.card.scripted import ScriptedCardDriver
+from dtu.drivers.display.base import Screen, ScreenError
+from dtu.drivers.display.pygame_screen import open_screen
+from dtu.drivers.input.base import InputEvent, Key, Pointer
+from dtu.drivers.net.lease_file import LeaseFile
+from roamwire.settings import SettingsError
+
+_LOG = logging.getLogger("dtu")
+
+
+class TerminalProcess:
+    """One terminal's event loop."""
+
+    def __init__(self, config: DtuConfig, screen: Screen) -> None:
+        self._config = config
+        self._screen = screen
+        rng = random.SystemRandom()
+        finder = Finder(
+            rng, port=config.control_port, configured=config.servers, dns=config.dns_names
+        )
+        self._server_list = ServerListFile(config.state_dir / "servers.json")
+        self._terminal = Terminal(config.name, screen.size, finder, rng)
+        self._terminal.remembered(self._server_list.load())
+        tls = client_context(config.ca, config.cert, config.key)
+        self._control = ControlLink(tls, self._link_opened, self._line, self._link_closed)
+        self._display = DisplayLink(screen, tls, self._display_event)
+        self._query = QuerySocket(config.group_port, self._datagram)
+        self._lease_file = LeaseFile(config.lease_file)
+        self._card: CardDriver = PcscCardDriver() if config.card == "pcsc" else ScriptedCardDriver()
+        self._lease: Lease | None = None
+        self._words: Words | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._stop = asyncio.Event()
+        self._bench: BenchChannel | None = None
+        if config.bench_socket is not None:
+            self._bench = BenchChannel(
+                config.bench_socket, self._input, screen.snapshot, self._state
+            )
+
+    async def run(self) -> None:
+        """Serve the person until SIGTERM, SIGINT or the window is closed."""
+        self._loop = loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        if self._bench is not None:
+            await self._bench.start()
+        self._query.start()
+        self._lease_file.start(self._lease_changed)
+        self._card.start(self._post_card)
+        pump = loop.create_task(self._pump_screen(self._screen.pump_interval_s))
+        _LOG.info("terminal %s, screen %dx%d", self._config.name, *self._screen.size)
+        self._carry_on()
+        await self._stop.wait()
+        await self._shut_down(pump)
+
+    async def _shut_down(self, pump: "asyncio.Task[None]") -> None:
+        pump.cancel()
+        await asyncio.gather(pump, return_exceptions=True)
+        if self._timer is not None:
+            self._timer.cancel()
+        await asyncio.get_running_loop().run_in_executor(None, self._card.stop)
+        self._lease_file.stop()
+        self._display.close()
+        await self._control.close()
+        self._query.close()
+        if self._bench is not None:
+            await self._bench.stop()
+        self._screen.close()
+
+    async def _pump_screen(self, interval_s: float | None) -> None:
+        while interval_s is not None:
+            self._screen.pump()
+            for event in self._screen.input_events():
+                self._input(event)
+            if self._screen.close_requested:
+                self._stop.set()
+            await asyncio.sleep(interval_s)
+
+    # What comes in
+
+    def _lease_changed(self, lease: Lease | NoLease) -> None:
+        self._lease = lease if isinstance(lease, Lease) else None
+        self._trace("lease", address=self._lease.address if self._lease else "")
+        self._terminal.address(lease, time.monotonic())
+        self._carry_on()
+
+    def _post_card(self, event: CardEvent) -> None:
+        """From the card driver's thread to ours."""
+        self._loop.call_soon_threadsafe(self._card_event, event)
+
+    def _card_event(self, event: CardEvent) -> None:
+        self._trace("card", kind=type(event).__name__, at=getattr(event, "at", None))
+        self._terminal.card(event, time.monotonic())
+        self._carry_on()
+
+    def _link_opened(self, attempt: int) -> None:
+        self._terminal.link_opened(attempt, time.monotonic())
+        self._carry_on()
+
+    def _line(self, attempt: int, line: bytes) -> None:
+        self._terminal.receive_line(attempt, line, time.monotonic())
+        self._carry_on()
+
+    def _link_closed(self, attempt: int, reason: str) -> None:
+        self._terminal.link_closed(attempt, reason, time.monotonic())
+        self._carry_on()
+
+    def _datagram(self, data: bytes, source: tuple[str, int]) -> None:
+        self._terminal.receive_datagram(data, source, time.monotonic())
+        self._carry_on()
+
+    def _display_event(self, event: LinkEvent) -> None:
+        if isinstance(event, FirstFrame):
+            self._words = None
+            self._trace("first_frame", session=event.session, epoch=event.epoch, at=event.at)
+            self._terminal.first_frame(event.session, event.epoch)
+        elif isinstance(event, LinkLost):
+            self._terminal.display_lost(event.session, event.epoch, event.reason, time.monotonic())
+        self._carry_on()
+
+    def _input(self, event: InputEvent) -> None:
+        if isinstance(event, Key):
+            self._display.key(event.keysym, event.down)
+        elif isinstance(event, Pointer):
+            self._display.pointer(event.x, event.y, event.buttons)
+
+    # What goes out
+
+    def _carry_on(self) -> None:
+        """Carry out what the core wants, and set the next timer."""
+        while (action := self._terminal.next_action()) is not None:
+            self._carry_out(action)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self._terminal.next_deadline()
+        if deadline is not None:
+            delay = max(0.0, deadline - time.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._deadline)
+
+    def _deadline(self) -> None:
+        self._timer = None
+        self._terminal.handle_deadline(time.monotonic())
+        self._carry_on()
+
+    def _carry_out(self, action: actions.Action) -> None:
+        match action:
+            case actions.Connect():
+                self._trace("connect", host=action.server.host, address=action.server.address)
+                self._control.connect(action.attempt, action.server)
+            case actions.Hangup():
+                self._control.hang_up(action.attempt)
+            case actions.SendLine():
+                self._control.send(action.attempt, action.line)
+            case actions.OpenDisplay():
+                self._trace("open_display", session=action.session, epoch=action.epoch)
+                self._display.open(
+                    action.address, action.port, action.ticket, action.session, action.epoch
+                )
+            case actions.CloseDisplay():
+                self._display.close()
+            case actions.Blank():
+                self._screen.blank()
+                self._trace("blank")
+            case actions.Show():
+                self._words = action.words
+                self._screen.show_words(action.words, action.dim)
+                self._trace("words", code=action.words.code, title=action.words.title)
+            case actions.RememberServers():
+                self._server_list.save(action.servers)
+            case actions.Broadcast():
+                self._query.broadcast(action.data, self._broadcast_address())
+            case actions.Report():
+                _LOG.info("%s", action.text)
+
+    def _broadcast_address(self) -> str:
+        if self._lease is None:
+            return "255.255.255.255"
+        net = ipaddress.IPv4Interface(f"{self._lease.address}/{self._lease.prefix}").network
+        return str(net.broadcast_address)
+
+    def _trace(self, event: str, **fields: Any) -> None:
+        if self._bench is not None:
+            self._bench.trace(event, **fields)
+
+    def _state(self) -> Mapping[str, Any]:
+        """The terminal's state for the bench."""
+        terminal = self._terminal
+        shown = self._display.shown
+        return {
+            "name": self._config.name,
+            "state": terminal.state.value,
+            "server": terminal.server.host if terminal.server else "",
+            "address": self._lease.address if self._lease else "",
+            "session": shown[0] if shown else "",
+            "epoch": shown[1] if shown else 0,
+            "code": self._words.code if self._words else 0,
+            "title": self._words.title if self._words else "",
+        }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the terminal; exit status 1 if it could not start, 2 for wrong settings."""
+    parser = argparse.ArgumentParser(prog="dtu", description="Roamdesk desk terminal")
+    parser.add_argument("--config", type=Path, required=True, help="the terminal's settings")
+    options = parser.parse_args(arguments)
+    try:
+        config = load_config(options.config)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    logging.basicConfig(level=config.log_level.upper(), format="dtu %(levelname)s %(message)s")
+    try:
+        screen = open_screen(config.display, config.width, config.height)
+        asyncio.run(_run(config, screen))
+    except (OSError, IdentityError, ScreenError) as error:
+        _LOG.error("cannot start: %s", error)
+        return 1
+    return 0
+
+
+async def _run(config: DtuConfig, screen: Screen) -> None:
+    await TerminalProcess(config, screen).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

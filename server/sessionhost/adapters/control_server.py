@@ -1,0 +1,124 @@
+"""DTU control connections: TLS 1.3 in, lines to the core, lines back. Decides nothing."""
+
+import asyncio
+import itertools
+import logging
+import ssl
+from ipaddress import IPv4Address
+from typing import Protocol
+
+from roamwire.errors import RemoteProtocolError
+from roamwire.lines import LineReader
+from sessionhost.adapters.tls import peer_name
+
+_LOG = logging.getLogger(__name__)
+
+MAX_UNSENT_BYTES = 65536
+"""A DTU that does not read its lines is gone; they are some 100 bytes each."""
+
+HANDSHAKE_S = 5.0
+"""TLS on a LAN takes milliseconds."""
+
+
+class LinkHandler(Protocol):
+    """What the daemon does with a link; links are numbers."""
+
+    def link_opened(self, link: int, dtu: str, address: IPv4Address) -> None:
+        """A DTU whose certificate is right has connected."""
+
+    def line_received(self, link: int, line: bytes) -> None:
+        """It sent a line."""
+
+    def link_closed(self, link: int) -> None:
+        """It is gone."""
+
+
+class ControlServer:
+    """Listens on the control port; `send` and `close` go to a link by its number."""
+
+    def __init__(self, tls: ssl.SSLContext, handler: LinkHandler) -> None:
+        self._tls = tls
+        self._handler = handler
+        self._numbers = itertools.count(1)
+        self._links: dict[int, _Link] = {}
+        self._server: asyncio.Server | None = None
+
+    async def start(self, port: int) -> None:
+        """Begin to listen; OSError if the port is in use."""
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: _Link(self._handler, next(self._numbers), self._links),
+            host="0.0.0.0",
+            port=port,
+            ssl=self._tls,
+            ssl_handshake_timeout=HANDSHAKE_S,
+            reuse_address=True,
+        )
+
+    def send(self, link: int, line: bytes) -> None:
+        """Queue a line; a DTU that does not read is hung up on."""
+        here = self._links.get(link)
+        if here is not None:
+            here.send(line)
+
+    def close_link(self, link: int) -> None:
+        """Close a connection after what was sent."""
+        here = self._links.get(link)
+        if here is not None:
+            here.close()
+
+    async def close(self, linger_s: float) -> None:
+        """Listen no more; what was sent gets `linger_s` to leave before the links close."""
+        if self._server is not None:
+            self._server.close()
+        for link in list(self._links.values()):
+            link.close()
+        await asyncio.sleep(linger_s)
+
+
+class _Link(asyncio.Protocol):
+    """One DTU's connection."""
+
+    def __init__(self, handler: LinkHandler, number: int, links: dict[int, "_Link"]) -> None:
+        self._handler = handler
+        self._number = number
+        self._links = links
+        self._reader = LineReader()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        address = transport.get_extra_info("peername")[0]
+        name = peer_name(transport.get_extra_info("ssl_object"))
+        if not name:
+            _LOG.warning("connection from %s closed: its certificate is no terminal's", address)
+            transport.abort()
+            return
+        self._links[self._number] = self
+        self._handler.link_opened(self._number, name, IPv4Address(address))
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            lines = self._reader.feed(data)
+        except RemoteProtocolError as error:
+            _LOG.warning("connection %d closed: %s", self._number, error)
+            if self._transport is not None:
+                self._transport.abort()
+            return
+        for line in lines:
+            self._handler.line_received(self._number, line)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._links.pop(self._number, None) is not None:
+            self._handler.link_closed(self._number)
+
+    def send(self, line: bytes) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._transport.write(line)
+        if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+            self._transport.abort()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()

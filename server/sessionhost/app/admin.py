@@ -1,0 +1,79 @@
+"""hostd's admin socket: one line in (`status`), one JSON object out. For roamctl here."""
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from sessionhost.adapters.order_socket import listen_unix
+from sessionhost.core.server import ServerCore
+
+MAX_REQUEST_BYTES = 256
+REQUEST_S = 5.0
+
+
+class AdminServer:
+    """Answers questions about the core; only root and the daemon's own user can open the socket."""
+
+    def __init__(self, path: Path, core: ServerCore) -> None:
+        self._path = path
+        self._core = core
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Begin to listen."""
+        listener = listen_unix(self._path, mode=0o600)
+        self._server = await asyncio.start_unix_server(
+            self._serve, sock=listener, limit=MAX_REQUEST_BYTES
+        )
+
+    def close(self) -> None:
+        """Listen no more."""
+        if self._server is not None:
+            self._server.close()
+            self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, ValueError, TimeoutError):
+            line = await asyncio.wait_for(reader.readline(), REQUEST_S)
+            answer = (
+                status(self._core, time.monotonic())
+                if line.strip() == b"status"
+                else {"error": "the only question is: status"}
+            )
+            writer.write(json.dumps(answer).encode() + b"\n")
+            await writer.drain()
+        writer.close()
+
+
+def status(core: ServerCore, now: float) -> dict[str, Any]:
+    """What this server knows: itself, the topology, its sessions and terminals."""
+    group = core.group
+    own = group.standing
+    sessions = [
+        {
+            "session": each.session,
+            "token": str(each.token),
+            "user": each.user,
+            "recipe": each.recipe,
+            "epoch": each.epoch,
+            "running": each.running,
+            "dtu": each.attachment.dtu if each.attachment else "",
+        }
+        for each in core.sessions
+    ]
+    return {
+        "host": own.host,
+        "boot": group.boot,
+        "load": own.load,
+        "drain": own.drain,
+        "interfaces": [f"{each.interface} {each.ip}" for each in own.interfaces],
+        "heard_by": dict(group.heard_by),
+        "dropped": dict(group.dropped + core.dropped),
+        "topology": [dataclasses.asdict(view) for view in group.topology.view(now)],
+        "sessions": sessions,
+        "dtus": core.terminals(),
+    }

@@ -1,0 +1,325 @@
+"""The session host's main daemon: joins the core to sockets, registry, launcher and gateway.
+
+Decides nothing: every decision is `ServerCore`'s. Pixels are displayd's, privileges launcherd's.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import random
+import signal
+import sys
+import time
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from roamwire.datagrams import Interface
+from roamwire.notices import DisconnectReason
+from roamwire.settings import SettingsError
+from roamwire.tokens import Token
+from sessionhost.adapters.attachments import AttachmentFile
+from sessionhost.adapters.control_server import ControlServer
+from sessionhost.adapters.display_client import DisplayClient, DisplayClosed, DisplayEvent
+from sessionhost.adapters.group_socket import GroupSocket
+from sessionhost.adapters.interfaces import InterfaceWatch
+from sessionhost.adapters.keyfiles import KeyFileError, load_secrets
+from sessionhost.adapters.launcher_client import (
+    LauncherClient,
+    LauncherEvent,
+    LauncherUnavailable,
+    SessionEnded,
+    SessionFailed,
+    SessionOrder,
+    SessionReady,
+)
+from sessionhost.adapters.order_socket import SocketInUseError
+from sessionhost.adapters.registry_sqlite import SqliteRegistry
+from sessionhost.adapters.tls import IdentityError, server_context
+from sessionhost.app.admin import AdminServer
+from sessionhost.app.config import ServerConfig, load_config
+from sessionhost.core import actions
+from sessionhost.core.group import GroupManager, Standing
+from sessionhost.core.server import ServerCore
+from sessionhost.core.sessions import Session
+from sessionhost.core.timing import PROFILES
+
+LOAD_S = 1.0
+"""How often the load is read, as often as it is announced."""
+
+LAUNCHER_WAIT_S = 10.0
+"""How long the daemon waits for launcherd's list of sessions before it serves without it."""
+
+FAREWELL_S = 0.1
+"""What was sent to DTUs and servers before a restart gets this long to leave."""
+
+_LOG = logging.getLogger("hostd")
+
+
+class HostDaemon:
+    """One server's event loop."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self._config = config
+        rng = random.SystemRandom()
+        standing = Standing(config.host, cpus=os.cpu_count() or 1, port=config.control_port)
+        group = GroupManager(
+            standing,
+            load_secrets(config.group_dir, classic=config.accept_classic_signature),
+            PROFILES[config.profile],
+            rng,
+            group_port=config.group_port,
+            seeds=config.seeds,
+            multicast=config.multicast_group if config.multicast else "",
+            broadcast=config.broadcast,
+        )
+        group.wall_offset = time.time() - time.monotonic()
+        self.core = ServerCore(group, rng, recipe=config.recipe, display_port=config.display_port)
+        self._registry = SqliteRegistry(config.registry_path)
+        self._attachments = AttachmentFile(config.run_dir / "attachments.json")
+        self._control = ControlServer(server_context(config), self)
+        self._socket = GroupSocket(
+            config.group_port, self._datagram, self._refused, config.multicast_group
+        )
+        self._interfaces = InterfaceWatch(config.interfaces_ignore, self._interfaces_changed)
+        self._launcher = LauncherClient(config.run_dir / "launcher.sock", self._launcher_event)
+        self._display = DisplayClient(config.run_dir / "display.sock", self._display_event)
+        self._admin = AdminServer(config.run_dir / "admin.sock", self.core)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then say farewell."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        self._keep(self._launcher.run())
+        self._keep(self._display.run())
+        await self._recover()
+        await self._admin.start()
+        self._socket.start()
+        self._interfaces.start()
+        await self._control.start(self._config.control_port)
+        self._keep(self._follow_load())
+        _LOG.info("host %s serves on port %d", self._config.host, self._config.control_port)
+        self._pump()
+        await stop.wait()
+        await self._farewell()
+
+    async def _farewell(self) -> None:
+        self.core.begin_restart(time.monotonic())
+        self._pump()
+        await self._control.close(FAREWELL_S)
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._interfaces.close()
+        self._socket.close()
+        self._admin.close()
+        self._registry.close()
+
+    def _keep(self, work: "asyncio._CoroutineLike[None]") -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _LOG.error("a task failed", exc_info=error)
+
+    async def _recover(self) -> None:
+        """The sessions that survived the last daemon: from the launcher, epochs from our file."""
+        kept = self._attachments.load()
+        until = time.monotonic() + LAUNCHER_WAIT_S
+        while True:
+            try:
+                running = await self._launcher.list_sessions()
+                break
+            except LauncherUnavailable as error:
+                if time.monotonic() > until:
+                    _LOG.error("%s: serving without the sessions of before", error)
+                    return
+                await asyncio.sleep(0.05)
+        now = time.monotonic()
+        sessions = []
+        for each in running:
+            epoch, last = kept.get(each.session, (0, now))
+            token = Token.parse(each.token)
+            sessions.append(
+                Session(each.session, token, each.user, each.recipe, last, epoch, each.rfb_socket)
+            )
+        self._attachments.only({each.session for each in running})
+        self.core.recover(sessions, now)
+        if sessions:
+            _LOG.info("%d sessions go on", len(sessions))
+
+    async def _follow_load(self) -> None:
+        standing = self.core.group.standing
+        while True:
+            with contextlib.suppress(OSError):
+                standing.load = int(os.getloadavg()[0] * 1000)
+            self.core.group.wall_offset = time.time() - time.monotonic()
+            await asyncio.sleep(LOAD_S)
+
+    # What comes in
+
+    def link_opened(self, link: int, dtu: str, address: IPv4Address) -> None:
+        """A DTU has connected."""
+        _LOG.info("terminal %s connected from %s", dtu, address)
+        self.core.link_opened(link, dtu, address, time.monotonic())
+        self._pump()
+
+    def line_received(self, link: int, line: bytes) -> None:
+        """A DTU sent a line."""
+        self.core.receive_line(link, line, time.monotonic())
+        self._pump()
+
+    def link_closed(self, link: int) -> None:
+        """A DTU is gone."""
+        self.core.link_closed(link, time.monotonic())
+        self._pump()
+
+    def _datagram(self, data: bytes, source: tuple[str, int], interface: str, way: str) -> None:
+        self.core.receive_datagram(data, source, interface, time.monotonic(), way)
+        self._pump()
+
+    def _refused(self, address: str) -> None:
+        self.core.refused(address, time.monotonic())
+        self._pump()
+
+    def _interfaces_changed(self, interfaces: tuple[Interface, ...]) -> None:
+        for each in interfaces:
+            self._socket.join(each.interface)
+        self.core.group.set_interfaces(interfaces, time.monotonic())
+        self._pump()
+
+    def _launcher_event(self, event: LauncherEvent) -> None:
+        now = time.monotonic()
+        if isinstance(event, SessionReady):
+            self.core.session_ready(event.session, event.rfb_socket, now)
+        elif isinstance(event, SessionFailed | SessionEnded):
+            _LOG.info("session %s: %s", event.session, event.reason)
+            ended = isinstance(event, SessionEnded) and event.reason in ("stopped", "ended")
+            reason = DisconnectReason.ENDED if ended else DisconnectReason.FAILED
+            self.core.session_gone(event.session, reason, now)
+            self._attachments.only({each.session for each in self.core.sessions})
+        self._pump()
+
+    def _display_event(self, event: DisplayEvent) -> None:
+        if isinstance(event, DisplayClosed):
+            _LOG.info("display of %s epoch %d: %s", event.session, event.epoch, event.reason)
+
+    # What goes out
+
+    def _pump(self) -> None:
+        """Carry out what the core wants, and set the next timer."""
+        while (action := self.core.next_action()) is not None:
+            self._carry_out(action)
+        for out in self.core.datagrams_to_send(time.monotonic()):
+            self._socket.send(out)
+        if self._timer is not None:
+            self._timer.cancel()
+        delay = max(0.0, self.core.next_deadline() - time.monotonic())
+        self._timer = asyncio.get_running_loop().call_later(delay, self._deadline)
+
+    def _deadline(self) -> None:
+        self._timer = None
+        self.core.handle_deadline(time.monotonic())
+        self._pump()
+
+    def _carry_out(self, action: actions.Action) -> None:
+        match action:
+            case actions.Send():
+                self._control.send(action.link, action.line)
+            case actions.Close():
+                self._control.close_link(action.link)
+            case actions.Lookup():
+                self._keep(self._lookup(action))
+            case actions.StartSession():
+                self._keep(self._start(action))
+            case actions.StopSession():
+                self._keep(self._stop(action))
+            case actions.Grant():
+                self._display.grant(
+                    action.session, action.epoch, action.ticket, action.dtu, action.rfb_socket,
+                    action.ttl_ms,
+                )  # fmt: skip
+            case actions.Revoke():
+                self._display.revoke(action.session, action.epoch)
+            case actions.Remember():
+                self._attachments.keep(action.session, action.epoch, action.last_connected)
+            case actions.Report():
+                _LOG.info("%s", action.text)
+
+    async def _lookup(self, action: actions.Lookup) -> None:
+        found = await self._registry.lookup_async(action.token)
+        self.core.looked_up(
+            action.link, action.seq, found, time.monotonic(), failed=bool(self._registry.trouble)
+        )
+        self._pump()
+
+    async def _start(self, action: actions.StartSession) -> None:
+        width, height = self._config.size
+        order = SessionOrder(
+            action.session,
+            action.user,
+            str(action.token),
+            action.recipe,
+            action.width or width,
+            action.height or height,
+        )
+        try:
+            await self._launcher.start(order)
+        except LauncherUnavailable as error:
+            _LOG.error("session %s not started: %s", action.session, error)
+            self.core.session_gone(action.session, DisconnectReason.FAILED, time.monotonic())
+            self._pump()
+
+    async def _stop(self, action: actions.StopSession) -> None:
+        try:
+            await self._launcher.stop(action.session)
+        except LauncherUnavailable as error:
+            _LOG.error("session %s not stopped: %s", action.session, error)
+
+
+def _explain(error: Exception, config: ServerConfig) -> str:
+    """A start that failed, in words."""
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return (
+            f"port {config.control_port} (TCP) or {config.group_port} (UDP) is in use: "
+            "is hostd running already? (settings control_port, group_port)"
+        )
+    return str(error)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the daemon; exit status 1 if it could not start, 2 for wrong settings."""
+    parser = argparse.ArgumentParser(prog="hostd", description="Roamdesk session host")
+    parser.add_argument("--config", type=Path, required=True, help="the server's settings")
+    options = parser.parse_args(arguments)
+    try:
+        config = load_config(options.config)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    logging.basicConfig(level=config.log_level.upper(), format="hostd %(levelname)s %(message)s")
+    try:
+        asyncio.run(_run(config))
+    except (OSError, IdentityError, KeyFileError, SocketInUseError) as error:
+        _LOG.error("cannot start: %s", _explain(error, config))
+        return 1
+    return 0
+
+
+async def _run(config: ServerConfig) -> None:
+    await HostDaemon(config).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
