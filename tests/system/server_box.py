@@ -209,7 +209,9 @@ def _mounted(root: Path) -> bool:
 
 
 def _init_command(root: Path) -> list[str]:
-    mounts = [f"mount --bind {root}/etc/{name} /etc/{name}" for name in ("passwd", "group", "shadow")]
+    mounts = [
+        f"mount --bind {root}/etc/{name} /etc/{name}" for name in ("passwd", "group", "shadow")
+    ]
     pam = REPOSITORY / "server" / "etc" / "pam.d" / "roamdesk"
     mounts += [
         f"cp -r /etc/pam.d/. {root}/etc/pam.d && cp {pam} {root}/etc/pam.d/",

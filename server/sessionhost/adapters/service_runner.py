@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 
+from sessionhost.adapters.x_watch import XWatch
 from sessionhost.core.services import GivenUp, Recipe, RestartAt, Service, Supervisor, expand
 
 MAX_LOG_BYTES = 256 * 1024
@@ -66,6 +67,7 @@ class ServiceRunner:
         self._running: dict[int, str] = {}
         self._stop = False
         self._display = b""
+        self._x_watch: XWatch | None = None
 
     def run(self) -> None:
         """Returns when the session is to end."""
@@ -79,9 +81,14 @@ class ServiceRunner:
         with selectors.DefaultSelector() as selector:
             for fd in (wake_read, self._log_read, self._display_fd):
                 selector.register(fd, selectors.EVENT_READ)
-            while not self._stop:
+            while True:
                 for key, _ in selector.select(self._timeout()):
-                    self._readable(key.fd, selector)
+                    if key.fileobj is self._x_watch:
+                        self._look_for_manager(selector)
+                    else:
+                        self._readable(key.fd, selector)
+                if self._stop:
+                    break  # what ends now ends because the session does
                 self._reap()
                 for service in self._supervisor.due(time.monotonic()):
                     self._start(service)
@@ -107,9 +114,9 @@ class ServiceRunner:
             if not data or self._display.endswith(b"\n"):
                 selector.unregister(fd)
             if self._display.endswith(b"\n"):
-                self._x_is_up(self._display.decode("ascii").strip())
+                self._x_is_up(self._display.decode("ascii").strip(), selector)
 
-    def _x_is_up(self, number: str) -> None:
+    def _x_is_up(self, number: str, selector: selectors.BaseSelector) -> None:
         self._environment["DISPLAY"] = f":{number}"
         self._environment.update(self._recipe.environment)
         self._supervisor = Supervisor(self._recipe.services, time.monotonic())
@@ -118,6 +125,28 @@ class ServiceRunner:
             os.close(self._status_fd)
         except OSError:
             pass  # the launcher was restarted meanwhile and has found us by itself
+        for service in self._supervisor.due(time.monotonic()):
+            self._start(service)
+        try:
+            with open(self._environment["XAUTHORITY"], "rb") as file:
+                self._x_watch = XWatch(number, file.read())
+        except OSError as error:
+            self._log.say(f"{self._values['session']}: cannot watch the X server: {error}")
+        else:
+            selector.register(self._x_watch, selectors.EVENT_READ)
+
+    def _look_for_manager(self, selector: selectors.BaseSelector) -> None:
+        watch = self._x_watch
+        assert watch is not None
+        try:
+            if not watch.managed():
+                return
+        except OSError:
+            pass  # the X server is ending; the leader sees that too
+        selector.unregister(watch)
+        watch.close()
+        self._x_watch = None
+        self._supervisor.window_manager_up(time.monotonic())
 
     def _x_is_down(self) -> None:
         """The X server ended before it was up: its last line is what a person needs to see."""

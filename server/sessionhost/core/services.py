@@ -14,6 +14,9 @@ DEATHS_MAX = 5
 
 DEATHS_WINDOW_S = 30.0
 
+WAIT_MAX_S = 2.0
+"""How long a service waits for a window manager that may never come; it takes 50 ms to come."""
+
 MAX_SERVICES = 32
 """A desktop with its panel, sound and applications has about ten."""
 
@@ -37,11 +40,15 @@ class RecipeError(ValueError):
 
 @dataclass(frozen=True)
 class Service:
-    """One program of a session; a `required` one is restarted when it dies."""
+    """One program of a session; a `required` one is restarted when it dies.
+
+    A `managed` one starts when a window manager is there to place its windows.
+    """
 
     name: str
     command: tuple[str, ...]
     required: bool = True
+    managed: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,13 +92,23 @@ def _service(recipe: str, entry: object) -> Service:
     if not isinstance(name, str) or not _NAME.match(name):
         raise RecipeError(f"recipe {recipe}: service name {name!r:.40} must be like 'terminal'")
     where = f"recipe {recipe}, service {name}"
-    _known_keys(entry, {"name", "command", "required"}, where)
-    command, required = entry.get("command"), entry.get("required", True)
+    _known_keys(entry, {"name", "command", "required", "managed"}, where)
+    command = entry.get("command")
     if not isinstance(command, list) or not 0 < len(command) <= MAX_ARGUMENTS:
         raise RecipeError(f"{where}: command must be a list of 1 to {MAX_ARGUMENTS} texts")
-    if not isinstance(required, bool):
-        raise RecipeError(f"{where}: required must be true or false")
-    return Service(name, tuple(_text(where, argument) for argument in command), required)
+    return Service(
+        name,
+        tuple(_text(where, argument) for argument in command),
+        required=_flag(where, entry, "required", True),
+        managed=_flag(where, entry, "managed", False),
+    )
+
+
+def _flag(where: str, entry: Mapping[str, object], key: str, default: bool) -> bool:
+    value = entry.get(key, default)
+    if not isinstance(value, bool):
+        raise RecipeError(f"{where}: {key} must be true or false")
+    return value
 
 
 def _environment(recipe: str, given: object) -> tuple[tuple[str, str], ...]:
@@ -163,7 +180,17 @@ class Supervisor:
     def __init__(self, services: Iterable[Service], now: float) -> None:
         self._lives = {service.name: _Life(service) for service in services}
         for life in self._lives.values():
-            life.restart_at = now
+            life.restart_at = now + WAIT_MAX_S if life.service.managed else now
+        self._managed = False
+
+    def window_manager_up(self, now: float) -> None:
+        """The screen has a window manager: what waited for it starts."""
+        if self._managed:
+            return
+        self._managed = True
+        for life in self._lives.values():
+            if life.service.managed and life.restart_at is not None and not life.deaths:
+                life.restart_at = now
 
     def due(self, now: float) -> tuple[Service, ...]:
         """The services to start now; each is told once."""
