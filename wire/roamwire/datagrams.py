@@ -195,7 +195,8 @@ def _split(fields: Fields, opening: str, limit: int) -> tuple[Fields, list[Field
     if len(starts) > limit:
         raise RemoteProtocolError("oversize", f"{len(starts)} times {opening}")
     first = starts[0] if starts else len(fields)
-    groups = [fields[a:b] for a, b in zip(starts, [*starts[1:], len(fields)], strict=True)]
+    ends = [*starts, len(fields)][1:]
+    groups = [fields[a:b] for a, b in zip(starts, ends, strict=True)]
     return fields[:first], groups
 
 
