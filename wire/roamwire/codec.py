@@ -42,7 +42,7 @@ def address_to_hex(address: ipaddress.IPv4Address) -> str:
 def _integer(text: str) -> int:
     if not _INTEGER.match(text) or abs(value := int(text)) > MAX_INTEGER:
         raise RemoteProtocolError("value", f"{text[:24]!r} is not a bounded integer")
-    return value if text[0] != "-" else -value
+    return value
 
 
 def _boolean(text: str) -> bool:
