@@ -11,7 +11,7 @@ from typing import Any
 
 from roamwire.errors import LocalProtocolError, RemoteProtocolError
 from roamwire.fields import Fields
-from roamwire.limits import MAX_INTEGER, MAX_NAME_CHARS
+from roamwire.limits import MAX_INTEGER, MAX_NAME_CHARS, MAX_PORT
 from roamwire.tokens import Token
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})\Z")
@@ -23,6 +23,13 @@ def limit(chars: int, default: str | None = None) -> Any:
     if default is None:
         return dataclasses.field(metadata={"limit": chars})
     return dataclasses.field(default=default, metadata={"limit": chars})
+
+
+def port(default: int | None = None) -> Any:
+    """A TCP or UDP port of a message; no other number is let in, sockets raise on them."""
+    if default is None:
+        return dataclasses.field(metadata={"port": True})
+    return dataclasses.field(default=default, metadata={"port": True})
 
 
 @lru_cache(maxsize=4096)
@@ -42,6 +49,14 @@ def address_to_hex(address: ipaddress.IPv4Address) -> str:
 def _integer(text: str) -> int:
     if not _INTEGER.match(text) or abs(value := int(text)) > MAX_INTEGER:
         raise RemoteProtocolError("value", f"{text[:24]!r} is not a bounded integer")
+    return value
+
+
+def decode_port(text: str) -> int:
+    """A port number from 1 to 65535; raises RemoteProtocolError."""
+    value = _integer(text)
+    if not 0 < value <= MAX_PORT:
+        raise RemoteProtocolError("value", f"{text[:24]!r} is not a port")
     return value
 
 
@@ -106,6 +121,8 @@ def columns(message: type) -> tuple[_Column, ...]:
             continue
         chars = field.metadata.get("limit", MAX_NAME_CHARS)
         encode, decode = _coders(hints[field.name], chars)
+        if field.metadata.get("port"):
+            decode = decode_port
         found.append(_Column(field.name, field.default, encode, decode))
     return tuple(found)
 

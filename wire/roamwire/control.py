@@ -115,7 +115,7 @@ class Connect:
     session: str
     epoch: int
     ticket: str
-    port: int
+    port: int = codec.port()
     user: str = ""
 
 
@@ -126,7 +126,7 @@ class Redirect:
     seq: int
     host: str
     address: str
-    port: int
+    port: int = codec.port()
     ticket: str = codec.limit(MAX_TICKET_CHARS)
 
 
@@ -250,11 +250,9 @@ def parse_line(data: bytes) -> Line:
 
 def _server(text: str) -> Server:
     parts = text.split(",")
-    if len(parts) != 3 or not parts[2].isascii() or not parts[2].isdecimal():
+    if len(parts) != 3 or not text.isprintable():
         raise RemoteProtocolError("value", f"server entry {text[:80]!r}")
     host, address, port = parts
     if not (0 < len(host) <= MAX_NAME_CHARS and 0 < len(address) <= MAX_NAME_CHARS):
         raise RemoteProtocolError("value", f"server entry {text[:80]!r}")
-    if not 0 < int(port[:6]) < 65536:
-        raise RemoteProtocolError("value", f"port {port[:6]}")
-    return Server(host, address, int(port))
+    return Server(host, address, codec.decode_port(port))

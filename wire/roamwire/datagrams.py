@@ -56,7 +56,7 @@ class Host:
     policy: str = ""
     drain: bool = False
     back_ms: int = 0
-    port: int = 7009
+    port: int = codec.port(7009)
     interfaces: tuple[Interface, ...] = ()
 
 
@@ -75,7 +75,7 @@ class ServerR:
     serverR: str  # noqa: N815
     host: str
     addr: IPv4Address
-    port: int = 7009
+    port: int = codec.port(7009)
     cpus: int = 1
     load: int = 0
     sessions: int = 0

@@ -36,6 +36,9 @@ MAX_CLAIMS = 8
 MAX_INTEGER = 2**63 - 1
 """Counters and milliseconds fit into a signed 64-bit integer."""
 
+MAX_PORT = 65535
+"""Ports are 16 bits wide."""
+
 REPLAY_WINDOW = 64
 """Datagrams that may arrive out of order, per sender and boot (as in RFC 4303 section 3.4.3)."""
 
