@@ -45,9 +45,20 @@ class FakeScreen:
         self.moved.append((x, y))
 
 
+class FakeTls:
+    """The other end's certificate, as `ssl` tells it."""
+
+    def __init__(self, role):
+        mark = (("URI", f"roamdesk://{role}/s1"),)
+        self.certificate = {"subject": ((("commonName", "s1"),),), "subjectAltName": mark}
+
+    def getpeercert(self):
+        return self.certificate
+
+
 class FakeTransport(asyncio.Transport):
-    def __init__(self):
-        super().__init__()
+    def __init__(self, role="server"):
+        super().__init__({"ssl_object": FakeTls(role)})
         self.sent = bytearray()
         self.aborted = False
         self.unsent = 0
@@ -76,6 +87,7 @@ class Desk:
         self.on_event = self.events.append
         self.connections = []
         self.answer = None
+        self.role = "server"
         loop.create_connection = self._create_connection
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.link = DisplayLink(self.screen, context, self._event)
@@ -87,7 +99,7 @@ class Desk:
         if self.answer is not None:
             await self.answer()
         protocol = factory()
-        transport = FakeTransport()
+        transport = FakeTransport(self.role)
         self.connections.append((protocol, transport))
         protocol.connection_made(transport)
         return transport, protocol
@@ -278,6 +290,17 @@ def test_bad_answers_lose_the_link(data, reason):
         assert desk.events[-1].reason.startswith(reason)
         assert transport.aborted
         assert desk.link.shown is None
+
+    on_a_desk(play)
+
+
+def test_the_ticket_is_shown_to_servers_only():
+    async def play(desk):
+        desk.role = "dtu"
+        _, transport = await desk.open()
+        assert transport.take() == b""
+        assert transport.aborted
+        assert desk.events[0].reason.startswith("certificate")
 
     on_a_desk(play)
 

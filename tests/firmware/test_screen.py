@@ -208,6 +208,11 @@ def test_the_pointer_is_on_snapshots(screen, look):
     assert tuple(seen[50, 100]) == (255, 0, 0)
 
 
+def test_a_snapshot_that_cannot_be_written_is_an_os_error(screen, tmp_path):
+    with pytest.raises(OSError, match="cannot write"):
+        screen.snapshot(tmp_path / "nowhere" / "screen.png")
+
+
 def post(kind, **fields):
     pygame.event.post(pygame.event.Event(kind, **fields))
 

@@ -51,7 +51,7 @@ class Screen(Protocol):
         """What the window's keyboard and mouse did since the last call."""
 
     def snapshot(self, path: Path) -> None:
-        """Write what a person would see as PNG."""
+        """Write what a person would see as PNG; raises OSError."""
 
     def pump(self) -> None:
         """Let the window system do its work; collects input."""

@@ -157,9 +157,12 @@ class PygameScreen:
         return events
 
     def snapshot(self, path: Path) -> None:
-        """Write what a person would see as PNG; the file is there whole or not at all."""
+        """Write what a person would see as PNG, whole or not at all; raises OSError."""
         partial = path.with_name(f".{path.name}.partial.png")
-        pygame.image.save(self._surface, str(partial))
+        try:
+            pygame.image.save(self._surface, str(partial))
+        except pygame.error as error:
+            raise OSError(f"cannot write the picture: {error}") from None
         partial.replace(path)
 
     def pump(self) -> None:
