@@ -1,0 +1,51 @@
+# What there is to do with this tree. 'make' alone lists it.
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.PHONY: help install demo test check lint unit bench lock clean
+
+# The lab makes network namespaces and mounts, so what starts it runs as root.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo) env PYTHONDONTWRITEBYTECODE=1
+PYTHON := .venv/bin/python
+MYPY_PATHS := wire firmware server tools
+REPEATS ?= 30
+
+help:
+	@echo 'make install   Debian packages, .venv and the locked Python packages (skips what is there)'
+	@echo 'make demo      3 servers, 2 desks and the story; KEEP=1 leaves the lab up'
+	@echo 'make check     format, lint, types and unit tests, under a minute'
+	@echo 'make test      all of that, system tests and the coverage gate'
+	@echo 'make bench     measures failover and hotdesk; REPEATS=30'
+	@echo 'make lock      renews tools/requirements for the Pythons that are here'
+	@echo 'make clean     removes what was made, .venv too'
+
+install:
+	@tools/install.sh
+
+demo: install
+	@$(AS_ROOT) $(PYTHON) -m roamtools.demo $(if $(KEEP),--keep)
+
+check: install lint unit
+
+lint:
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy $(MYPY_PATHS)
+
+unit:
+	$(PYTHON) -m pytest -m 'not system'
+
+test: install lint
+	$(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider --cov --cov-branch --cov-report=
+	$(AS_ROOT) $(PYTHON) -m roamtools.coverage_gate
+
+bench: install
+	$(AS_ROOT) tools/bench failover --repeats $(REPEATS) --json
+	$(AS_ROOT) tools/bench hotdesk --repeats $(REPEATS) --json
+
+lock:
+	tools/lock.sh --upgrade
+
+clean:
+	$(AS_ROOT) rm -rf .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache roamdesk.egg-info
+	$(AS_ROOT) find wire firmware server tools tests -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,74 @@
+#!/bin/bash
+# Makes everything ready on Debian 12 or 13: packages, .venv, the locked Python packages.
+# Run it as often as you like: what is there is skipped. Needs root or sudo for the packages only.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# The system's Python: one from elsewhere may lack parts, and the images have this one.
+python=/usr/bin/python3
+venv=.venv
+stamp=$venv/roamdesk-stamp
+
+say() { printf '[install] %s\n' "$*"; }
+fail() { printf '[install] %s\n' "$*" >&2; exit 1; }
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        fail "packages must be installed by root: run this as root, or install sudo"
+    fi
+}
+
+install_packages() {
+    local wanted missing=() package
+    command -v dpkg-query >/dev/null || fail "this is not Debian: install the packages of tools/packages.txt by hand, then say 'make install PACKAGES=no'"
+    wanted=$(sed 's/#.*//' tools/packages.txt)
+    for package in $wanted; do
+        dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed \
+            || missing+=("$package")
+    done
+    if [ ${#missing[@]} -eq 0 ]; then
+        say "1/3 Debian packages: all are there"
+        return
+    fi
+    say "1/3 Debian packages: installing ${missing[*]}"
+    as_root apt-get update -q
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
+}
+
+make_venv() {
+    [ -x "$python" ] || fail "$python is missing: install python3"
+    version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    lock=tools/requirements/python-$version.txt
+    [ -f "$lock" ] || fail "there is no lock for Python $version; known: $(ls tools/requirements)"
+    if [ "$($venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = "$version" ]; then
+        say "2/3 Python $version environment: is there"
+        return
+    fi
+    say "2/3 Python $version environment: making $venv"
+    "$python" -m venv --clear "$venv"
+}
+
+install_python_packages() {
+    local state
+    # The path is part of it: a tree that was moved has an environment that points elsewhere.
+    state=$({ cat "$lock" pyproject.toml; pwd; } | sha256sum)
+    if [ "$(cat "$stamp" 2>/dev/null)" = "$state" ]; then
+        say "3/3 Python packages: as locked"
+        return
+    fi
+    say "3/3 Python packages: installing $(grep -c '^[a-z0-9]' "$lock") from $lock (some are compiled: 1 to 5 minutes)"
+    "$venv/bin/pip" install --disable-pip-version-check --progress-bar off --require-hashes -r "$lock" \
+        | grep --line-buffered -E '^(Collecting|Building|  Building|Installing|Successfully)' || true
+    [ "${PIPESTATUS[0]}" -eq 0 ] || fail "pip failed; its words are above"
+    "$venv/bin/pip" install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+    printf '%s\n' "$state" >"$stamp"
+}
+
+[ "${PACKAGES:-yes}" = no ] || install_packages
+make_venv
+install_python_packages
+say "ready: 'make demo' plays the story, 'make test' runs all tests"
