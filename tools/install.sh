@@ -53,7 +53,7 @@ make_venv() {
 }
 
 install_python_packages() {
-    local state
+    local state log
     # The path is part of it: a tree that was moved has an environment that points elsewhere.
     state=$({ cat "$lock" pyproject.toml; pwd; } | sha256sum)
     if [ "$(cat "$stamp" 2>/dev/null)" = "$state" ]; then
@@ -61,10 +61,14 @@ install_python_packages() {
         return
     fi
     say "3/3 Python packages: installing $(grep -c '^[a-z0-9]' "$lock") from $lock (some are compiled: 1 to 5 minutes)"
+    # pip says much; its progress is what a person needs, its errors go to the terminal as they are.
     "$venv/bin/pip" install --disable-pip-version-check --progress-bar off --require-hashes -r "$lock" \
-        | grep --line-buffered -E '^(Collecting|Building|  Building|Installing|Successfully)' || true
-    [ "${PIPESTATUS[0]}" -eq 0 ] || fail "pip failed; its words are above"
-    "$venv/bin/pip" install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+        | sed -u -n -E '/^ *(Collecting|Building|Installing)/p' \
+        || fail "pip failed; its words are above"
+    log=$(mktemp)
+    "$venv/bin/pip" install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e . 2>"$log" \
+        || { cat "$log" >&2; rm "$log"; fail "this tree could not be installed into $venv"; }
+    rm "$log"
     printf '%s\n' "$state" >"$stamp"
 }
 
