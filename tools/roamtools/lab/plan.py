@@ -133,6 +133,8 @@ def group_file() -> str:
     lines = ["root:x:0:", "daemon:x:1:", "tty:x:5:", "shadow:x:42:", "video:x:44:"]
     lines += ["utmp:x:43:", "messagebus:x:102:"]
     lines += [f"{user.name}:x:{user.uid}:" for user in DAEMON_USERS + PEOPLE]
+    # displayd makes its socket in the run directory, which is the group's of hostd's user.
+    lines = [line + "roamdesk-display" * line.startswith("roamdesk:") for line in lines]
     members = ",".join(user.name for user in DAEMON_USERS)
     lines.append(f"roamdesk-keys:x:{KEY_READERS_GID}:{members}")
     lines.append("nogroup:x:65534:")
