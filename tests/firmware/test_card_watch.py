@@ -1,6 +1,7 @@
 """The watch over PC/SC, one step at a time on a fake service; no thread and no pcscd here."""
 
 import pytest
+from tests.fakes.pcsc import FakeCard, FakePcsc
 
 from dtu.core.events import (
     CardPresented,
@@ -9,10 +10,9 @@ from dtu.core.events import (
     ReaderMissing,
     ReaderReady,
 )
-from dtu.drivers.card.watch import MAX_BUSY_RETRIES, MAX_READERS, CardWatch, Fault
+from dtu.drivers.card.watch import MAX_READERS, MAX_READS, CardWatch, Fault
 from roamtools.card.cards import foreign_card, normal_card
 from roamwire.tokens import Token
-from tests.fakes.pcsc import FakeCard, FakePcsc
 
 READER = "reader 0"
 NUMBER = bytes.fromhex("04a1b2c3d4e5f6")
@@ -125,6 +125,18 @@ def test_a_card_that_fails_while_it_is_read(fault, reason):
     assert desk.step() == [CardRemoved(READER, 3.0)]
 
 
+def test_a_card_pushed_in_again_before_the_reader_saw_it_out_is_read_after_all():
+    desk = Desk()
+    desk.step()
+    desk.pcsc.insert(READER, FakeCard(normal_card(NUMBER).answer, fails=Fault.PULLED))
+    assert desk.step() == [CardUnreadable(READER, "pulled", 2.0)]
+    assert desk.step() == []
+    desk.pcsc.cards[READER] = card()
+    assert desk.step() == [CardPresented(TOKEN, READER, 4.0)]
+    desk.pcsc.pull(READER)
+    assert desk.step() == [CardRemoved(READER, 5.0)]
+
+
 def test_a_busy_card_is_tried_again_and_then_read():
     desk = Desk()
     desk.step()
@@ -140,7 +152,7 @@ def test_a_card_that_stays_busy_is_given_up():
     desk.step()
     desk.pcsc.open_fault = Fault.BUSY
     desk.pcsc.insert(READER, card())
-    for _ in range(MAX_BUSY_RETRIES):
+    for _ in range(MAX_READS - 1):
         assert desk.step() == []
     assert [type(event) for event in desk.step()] == [CardUnreadable]
     assert desk.step() == []

@@ -25,19 +25,23 @@ class CardHolder:
     def handle(self, order: dict[str, Any]) -> dict[str, Any]:
         op = order.get("op")
         if op == "insert":
-            self._insert(str(order.get("number", "")), str(order.get("mode", "normal")))
+            self._insert(
+                str(order.get("number", "")),
+                str(order.get("mode", "normal")),
+                bool(order.get("hurried", False)),
+            )
         elif op == "remove":
             self._slot.pull()
         elif op != "state":
             raise Refusal(f"unknown order {op!r}")
         return {"at": time.monotonic(), **self._state()}
 
-    def _insert(self, number: str, mode: str) -> None:
+    def _insert(self, number: str, mode: str, hurried: bool) -> None:
         if mode not in CARD_MAKERS:
             raise Refusal(f"unknown mode {mode!r}; there are: {', '.join(CARD_MAKERS)}")
         card = CARD_MAKERS[mode](bytes.fromhex(number))
         try:
-            self._slot.insert(card, pull_after=0 if mode == "pulled" else None)
+            self._slot.insert(card, 0 if mode == "pulled" else None, hurried)
         except OSError as error:
             raise Refusal(f"no reader to put a card into (is pcscd running?): {error}") from error
         self._number, self._mode = number, mode

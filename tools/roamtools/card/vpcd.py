@@ -3,12 +3,16 @@
 import socket
 import struct
 import threading
+import time
 
 from roamtools.card.cards import Card
 
 VPCD_PORT = 35963
 MAX_MESSAGE = 65_535  # the length is 16 bits
 CONNECT_S = 5.0
+
+# pcscd looks at a virtual reader every 0.4 s: a card that is in again before that was never out.
+HAND_S = 0.45
 
 POWER_OFF, POWER_ON, RESET, GIVE_ATR = 0, 1, 2, 4
 
@@ -20,6 +24,7 @@ class VpcdSlot:
         self._address = (host, port)
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
+        self._pulled_at = 0.0
         self.answered = 0  # APDUs since the card went in
 
     @property
@@ -27,12 +32,15 @@ class VpcdSlot:
         """Whether a card is in (and vpcd still there to know)."""
         return self._thread is not None and self._thread.is_alive()
 
-    def insert(self, card: Card, pull_after: int | None = None) -> None:
+    def insert(self, card: Card, pull_after: int | None = None, hurried: bool = False) -> None:
         """Put the card in; with `pull_after` it leaves instead of answering that APDU (0: first).
 
-        Raises OSError if no vpcd listens there: pcscd is not running.
+        After a pull it takes the time of a hand, unless `hurried`. Raises OSError if no vpcd
+        listens there: pcscd is not running.
         """
         self.pull()
+        if not hurried:
+            time.sleep(max(0.0, self._pulled_at + HAND_S - time.monotonic()))
         self._socket = socket.create_connection(self._address, timeout=CONNECT_S)
         self._socket.settimeout(None)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -55,6 +63,7 @@ class VpcdSlot:
             self._thread = None
         if link is not None:
             link.close()
+            self._pulled_at = time.monotonic()
 
     def _serve(self, link: socket.socket, card: Card, pull_after: int | None) -> None:
         try:

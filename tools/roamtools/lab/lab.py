@@ -85,7 +85,7 @@ class Lab(LabNodes):
                 self.add_server(with_daemons=with_daemons, settings=server_settings, wait=False)
             for _ in range(desks):
                 self.add_desk(with_daemons=with_daemons, settings=desk_settings, wait=False)
-            if dhcp:
+            if servers + desks:
                 self.wait_ready()
             if not tied:
                 self._order(op="untie")
@@ -279,13 +279,16 @@ class Lab(LabNodes):
 
     # Desks
 
-    def insert(self, desk: str, card: str, mode: str = "normal") -> float:
-        """Put a card (A, B, C or a hex number) into a desk's reader; gives the moment."""
+    def insert(self, desk: str, card: str, mode: str = "normal", hurried: bool = False) -> float:
+        """Put a card (A, B, C or a hex number) into a desk's reader; gives the moment.
+
+        Shortly after a `remove` it takes half a second, as a hand does; `hurried` does not wait,
+        and pcscd may then see nothing of the removal.
+        """
         self._must_be(desk, "desk")
         number = plan.card_number(card)
-        before = time.monotonic()
-        self._card_order(desk, op="insert", number=number, mode=mode)
-        return before
+        order = {"op": "insert", "number": number, "mode": mode, "hurried": hurried}
+        return float(self._card_order(desk, **order)["at"])
 
     def remove(self, desk: str) -> float:
         """Pull the card out of a desk's reader; gives the moment."""

@@ -15,6 +15,7 @@ from roamtools.lab.rpc import Refusal, call
 
 READY_S = 20.0
 POLL_S = 0.02
+_PORTS = {"hostd": 7009, "displayd": 7010}
 
 Progress = Callable[[str], None]
 
@@ -60,41 +61,51 @@ class LabNodes:
         return [n["name"] for n in self._order(op="state")["nodes"] if n["kind"] == kind]
 
     def wait_ready(self, *names: str, timeout_s: float = READY_S) -> None:
-        """Wait until servers accept terminals and desks have an address; Refusal if they do not."""
+        """Wait until servers accept terminals and desks have what they need; else Refusal.
+
+        A desk needs an address only if there is a DHCP server to give it one.
+        """
         deadline = time.monotonic() + timeout_s
-        waiting = set(names) if names else {n["name"] for n in self._order(op="state")["nodes"]}
-        while waiting:
+        waiting = set(names)
+        while True:
+            state = self._order(op="state")
+            nodes = {node["name"]: node for node in state["nodes"]}
+            waiting = waiting or set(nodes)
             for name in sorted(waiting):
-                lacking = self._lacking(self.node(name))
+                lacking = self._lacking(nodes[name], state["dhcp"])
                 if not lacking:
                     waiting.discard(name)
                     self._progress(f"{name} is ready")
                 elif time.monotonic() > deadline:
-                    raise Refusal(f"{name} is not ready: {lacking}; {self._why(name)}")
+                    logs = self.logs(name)[-3000:]
+                    raise Refusal(f"{name} is not ready: {lacking}; its logs:\n{logs}")
+            if not waiting:
+                return
             time.sleep(POLL_S)
 
-    def _lacking(self, node: dict[str, Any]) -> str:
+    def _lacking(self, node: dict[str, Any], dhcp: bool) -> str:
         """What a node still lacks, in words; empty when it is ready."""
         wanted = {process["name"] for process in self._processes(node)}
         root = self.node_root(node)
+        sockets: dict[str, Path]
         if node["kind"] == "server":
-            ports = {"hostd": 7009, "displayd": 7010}
-            open_ports = _listening_ports(root.parent)
-            missing = [n for n in wanted & set(ports) if ports[n] not in open_ports]
-            if "launcherd" in wanted and not (root / "run/roamdesk/launcher.sock").exists():
-                missing.append("launcherd")
-            return f"{', '.join(sorted(missing))} does not listen" if missing else ""
-        if not self._leased_address(node):
+            sockets = {"launcherd": root / "run/roamdesk/launcher.sock"}
+            ports = _listening_ports(root.parent)
+            silent = [name for name, port in _PORTS.items() if name in wanted and port not in ports]
+        else:
+            directory = self.node_dir(node["name"])
+            sockets = {
+                "pcscd": root / "run/pcscd/pcscd.comm",
+                "card": directory / daemons.CARD_SOCKET,
+                "dtu": directory / daemons.BENCH_SOCKET,
+            }
+            silent = []
+        silent += [name for name in wanted & set(sockets) if not sockets[name].exists()]
+        if silent:
+            return f"{', '.join(sorted(silent))} does not listen"
+        if dhcp and node["kind"] == "desk" and not self._leased_address(node):
             return "no address from DHCP"
-        if "dtu" in wanted and not (self.node_dir(node["name"]) / daemons.BENCH_SOCKET).exists():
-            return "the firmware has not started"
-        if not (root / "run/pcscd/pcscd.comm").exists():
-            return "pcscd has not started"
         return ""
-
-    def _why(self, name: str) -> str:
-        """The last lines of a node's logs."""
-        return f"logs:\n{self.logs(name)[-3000:]}"
 
     def node_root(self, node: dict[str, Any]) -> Path:
         """A running node's own file tree, seen from outside."""

@@ -13,7 +13,8 @@ class CardDriver(Protocol):
 
     `post` may be called from another thread than the one that called `start`; whoever passes it
     in makes it thread safe. Events of one reader come in the order in which things happened, and
-    the last one is always the state that the reader is in.
+    the last one is always the state that the reader is in. CardUnreadable may be followed by
+    CardPresented without a CardRemoved: a second look at the same card went well.
     """
 
     def start(self, post: Post) -> None:

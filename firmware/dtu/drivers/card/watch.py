@@ -19,7 +19,7 @@ from roamwire.tokens import Token
 MAX_READERS = 8  # a desk has one; PC/SC's own limit is 16
 WAIT_MS = 1_000  # finite, so that a lost wake-up costs a second and not the card
 RETRY_MS = 300  # while the service or every reader is missing
-MAX_BUSY_RETRIES = 5
+MAX_READS = 6  # of one card: a contact that bounces, or a program that holds it, has had its time
 
 
 class Fault(Enum):
@@ -31,6 +31,7 @@ class Fault(Enum):
     PULLED = "pulled"
     BUSY = "busy"
     RESET = "reset"
+    FOREIGN = "foreign"
     OTHER = "other"
 
 
@@ -40,6 +41,7 @@ _REASONS = {
     Fault.PULLED: "pulled",
     Fault.BUSY: "busy",
     Fault.RESET: "busy",
+    Fault.FOREIGN: "foreign",
     Fault.OTHER: "mute",
 }
 
@@ -92,8 +94,9 @@ class _Slot:
     """One reader as last reported to the terminal."""
 
     state: ReaderState = field(default_factory=ReaderState)
-    told_card: bool = False
-    busy_retries: int = 0
+    told: str | None = None  # nothing, "card", or why the card is unreadable
+    reads: int = 0
+    read_again: bool = False
 
 
 class CardWatch:
@@ -140,7 +143,9 @@ class CardWatch:
                 self._slots[name] = _Slot()
                 self._told_missing = None
                 self._post(ReaderReady(name))
-        states = self._pcsc.wait({n: slot.state for n, slot in self._slots.items()}, WAIT_MS)
+        again = any(slot.read_again for slot in self._slots.values())
+        known = {name: slot.state for name, slot in self._slots.items()}
+        states = self._pcsc.wait(known, RETRY_MS if again else WAIT_MS)
         now = self._clock()
         for name, state in states.items():
             if not state.gone:
@@ -163,38 +168,36 @@ class CardWatch:
         reported as removed and presented, for it may be another card.
         """
         before, slot.state = slot.state, state
-        other_card = state.counter != before.counter
-        retry = slot.busy_retries > 0 and state.present
-        if not (other_card or retry or state.present != before.present):
-            return
-        if slot.told_card and (other_card or not state.present):
-            slot.told_card = False
-            self._post(CardRemoved(name, now))
-        if other_card or not state.present:
-            slot.busy_retries = 0
-        if state.present and not slot.told_card:
+        if state.counter != before.counter or state.present != before.present:
+            if slot.told is not None:
+                slot.told = None
+                self._post(CardRemoved(name, now))
+            slot.reads, slot.read_again = 0, state.present
+        if slot.read_again:
             self._read(name, slot, now)
 
     def _read(self, name: str, slot: _Slot, now: float) -> None:
         """Read the card's number and report it, or why there is none."""
+        slot.reads += 1
+        slot.read_again = False
         if slot.state.mute:
-            self._unreadable(name, slot, Fault.MUTE.value, now)
+            self._unreadable(name, slot, Fault.MUTE, now)
             return
         try:
             token = self._number(name)
         except PcscError as error:
             if error.fault in (Fault.NO_SERVICE, Fault.NO_READER):
                 raise
-            retriable = error.fault in (Fault.BUSY, Fault.RESET)
-            if retriable and slot.busy_retries < MAX_BUSY_RETRIES:
-                slot.busy_retries += 1
-                return
-            self._unreadable(name, slot, _REASONS[error.fault], now)
+            # A card that seems pulled may have been pushed in again so fast that the reader
+            # never saw it out: as long as PC/SC calls it present, it is worth another look.
+            slot.read_again = error.fault is not Fault.MUTE and slot.reads < MAX_READS
+            if not (slot.read_again and error.fault in (Fault.BUSY, Fault.RESET)):
+                self._unreadable(name, slot, error.fault, now)
             return
         if token is None:
-            self._unreadable(name, slot, "foreign", now)
+            self._unreadable(name, slot, Fault.FOREIGN, now)
             return
-        slot.told_card, slot.busy_retries = True, 0
+        slot.told = "card"
         self._post(CardPresented(token, name, now))
 
     def _number(self, name: str) -> Token | None:
@@ -204,13 +207,15 @@ class CardWatch:
         finally:
             card.close()
 
-    def _unreadable(self, name: str, slot: _Slot, reason: str, now: float) -> None:
-        slot.told_card, slot.busy_retries = True, 0
-        self._post(CardUnreadable(name, reason, now))
+    def _unreadable(self, name: str, slot: _Slot, fault: Fault, now: float) -> None:
+        reason = _REASONS[fault]
+        if slot.told != reason:
+            slot.told = reason
+            self._post(CardUnreadable(name, reason, now))
 
     def _forget_readers(self, names: list[str]) -> None:
         for name in [name for name in self._slots if name not in names]:
-            if self._slots.pop(name).told_card:
+            if self._slots.pop(name).told is not None:
                 self._post(CardRemoved(name, self._clock()))
 
     def _lose_service(self, fault: Fault) -> None:
