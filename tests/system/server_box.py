@@ -9,13 +9,14 @@ import datetime
 import os
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
@@ -97,7 +98,6 @@ class ServerBox:
     port: int
     authority: Authority
     init: subprocess.Popen
-    daemons: dict[str, subprocess.Popen] = field(default_factory=dict)
 
     @property
     def run_dir(self) -> Path:
@@ -110,6 +110,11 @@ class ServerBox:
     @property
     def repository(self) -> Path:
         return self.root / "repository"
+
+    @property
+    def recipes(self) -> Path:
+        """A copy of the real recipes, to which a test may add."""
+        return self.root / "recipes"
 
     def home(self, user: str) -> Path:
         return self.root / "home" / user
@@ -135,26 +140,29 @@ class ServerBox:
         )
 
     def start(self, name: str, user: str = "root") -> None:
+        """Starts a daemon as a child of the box's first process, and waits until it listens."""
         python = os.path.realpath(sys.executable)
-        module = f"sessionhost.app.{name}"
-        line = self.command(python, "-m", module, "--config", str(self.config), user=user)
-        with (self.root / f"{name}.log").open("ab") as log:
-            self.daemons[name] = subprocess.Popen(line, stderr=log, cwd="/")
-        wait_for(lambda: self.listens(name), what=f"{name} listens: {self.log(name)}")
-
-    def listens(self, name: str) -> bool:
-        assert self.daemons[name].poll() is None, self.log(name)
-        path = self.run_dir / {"launcherd": "launcher.sock", "displayd": "display.sock"}[name]
-        return str(path) in Path("/proc/net/unix").read_text() and (
-            name != "displayd" or f"TCP port {self.port}" in self.log(name)
-        )
+        log = self.root / f"{name}.log"
+        log.touch()
+        log.chmod(0o666)
+        line = f"{python} -m sessionhost.app.{name} --config {self.config}"
+        self.run("sh", "-c", f"exec </dev/null >/dev/null; {line} 2>>{log} &", user=user)
+        wait_for(lambda: self._listens(name), what=f"{name} listens: {self.log(name)}")
 
     def end(self, name: str, number: int = signal.SIGKILL) -> None:
-        """Ends a daemon: nsenter's child is the daemon itself."""
-        nsenter = self.daemons.pop(name)
-        children = Path(f"/proc/{nsenter.pid}/task/{nsenter.pid}/children").read_text().split()
-        os.kill(int(children[0]) if children else nsenter.pid, number)
-        nsenter.wait(timeout=10)
+        """Ends a daemon and waits until it is gone."""
+        for pid in self.find(f"sessionhost.app.{name} "):
+            os.kill(pid, number)
+        wait_for(lambda: not self.find(f"sessionhost.app.{name} "), what=f"{name} is gone")
+
+    def _listens(self, name: str) -> bool:
+        if name == "displayd" and f"TCP port {self.port}" not in self.log(name):
+            return False
+        path = self.run_dir / {"launcherd": "launcher.sock", "displayd": "display.sock"}[name]
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(str(path))
+            return True
+        return False
 
     def log(self, name: str) -> str:
         path = self.root / f"{name}.log"
@@ -229,6 +237,7 @@ def _init_command(root: Path) -> list[str]:
 
 def _write_files(root: Path, port: int, certificate: Path, key: Path) -> None:
     (root / "etc" / "pam.d").mkdir(parents=True)
+    shutil.copytree(REPOSITORY / "server" / "etc" / "recipes", root / "recipes")
     passwd, group, shadow = ["root:x:0:0::/root:/bin/bash"], ["root:x:0:"], ["root:*:19000::::::"]
     for user, uid in USERS.items():
         home = root / "home" / user
@@ -244,5 +253,5 @@ def _write_files(root: Path, port: int, certificate: Path, key: Path) -> None:
     (root / "server.toml").write_text(
         f'group_dir = "{root}/group"\nidentity_cert = "{certificate}"\nidentity_key = "{key}"\n'
         f'run_dir = "{root}/run"\nstate_dir = "{root}/state"\ndisplay_port = {port}\n'
-        f'recipes_dir = "{root}/repository/server/etc/recipes"\nlog_level = "debug"\n'
+        f'recipes_dir = "{root}/recipes"\nlog_level = "debug"\n'
     )

@@ -12,6 +12,9 @@ def command(display_fd: int, auth_file: str, width: int, height: int, title: str
 
     `-inetd` with a listening socket means "accept there" (inetd's wait mode). So the launcher
     makes the socket, in a place and with rights that the session's user never has.
+
+    X clients try the abstract socket of their display before the one in /tmp. So the server listens
+    on both: were it not to take the abstract one, another user's server could, and get our clients.
     """
     return [
         "Xtigervnc",
@@ -23,8 +26,6 @@ def command(display_fd: int, auth_file: str, width: int, height: int, title: str
         "-br",
         "-noreset",
         *("-nolisten", "tcp"),
-        # No abstract socket: it would be there for every user of the network namespace.
-        *("-nolisten", "local"),
         *("-SecurityTypes", "None"),  # the gateway has checked ticket and certificate
         *("-desktop", title),
         "-AcceptSetDesktopSize=1",
