@@ -4,8 +4,11 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .PHONY: help install demo test check lint unit bench lock clean
 
-# The lab makes network namespaces and mounts, so what starts it runs as root.
-AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo) env PYTHONDONTWRITEBYTECODE=1
+# The lab makes network namespaces and mounts, so what starts it runs as root. What root's Python
+# writes must not stand in the way of the user's: it goes into .venv or nowhere.
+ROOT_ENV := PYTHONDONTWRITEBYTECODE=1 COVERAGE_FILE=.venv/coverage \
+	HYPOTHESIS_STORAGE_DIRECTORY=.venv/hypothesis
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo) env $(ROOT_ENV)
 PYTHON := .venv/bin/python
 MYPY_PATHS := wire firmware server tools
 REPEATS ?= 30
