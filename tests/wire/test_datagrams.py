@@ -17,6 +17,7 @@ from roamwire.datagrams import (
     TokenQ,
     TokenR,
     encode_datagram,
+    fitting,
     parse_datagram,
     renumbered,
 )
@@ -190,3 +191,27 @@ def test_a_mask_of_zero_is_a_mask():
 def test_renumbering_changes_the_numbers_only():
     message = TokenQ("q", "s1", "", 0, "00", pending=True)
     assert renumbered(message, "b", 9) == TokenQ("q", "s1", "b", 9, "00", pending=True)
+
+
+def wide(number):
+    """An interface whose fields are as long as they get."""
+    everywhere = address("255.255.255.255")
+    longest = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128"
+    return Interface(f"interface-name{number:02}", everywhere, everywhere, everywhere, longest)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 33, 200])
+@pytest.mark.parametrize("wordy", [False, True])
+def test_a_host_message_with_what_fits_is_never_too_long(count, wordy):
+    one = parse_datagram(f"{HEAD} numifs=1 {ONE}".encode()).interfaces[0]
+    found = [wide(number) if wordy else one for number in range(count)]
+    most = 2**63 - 1
+    kept = fitting(found)
+    message = Host(
+        "h" * 63, one.ip, 2**33, 99, 999, most, "b" * 16, most, 2**31, 2**31, 2**31, "p" * 64,
+        True, 120_000, 65535, kept,
+    )  # fmt: skip
+    assert parse_datagram(encode_datagram(message)) == message
+    assert kept == tuple(found[: len(kept)])
+    assert len(kept) >= min(count, 7 if wordy else 16)
+    assert len(kept) <= MAX_INTERFACES

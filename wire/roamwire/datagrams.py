@@ -5,13 +5,19 @@
 """
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Interface
 
 from roamwire import codec
 from roamwire.errors import LocalProtocolError, RemoteProtocolError
 from roamwire.fields import Fields, ascii_text, decode_fields, encode_fields
-from roamwire.limits import MAX_CLAIMS, MAX_DATAGRAM_BYTES, MAX_INTERFACES
+from roamwire.limits import (
+    MAX_CLAIMS,
+    MAX_DATAGRAM_BYTES,
+    MAX_INTERFACES,
+    MAX_INTERFACES_BYTES,
+)
 
 NO_ADDRESS = IPv4Address(0)
 """Stands where no address is known."""
@@ -187,6 +193,18 @@ def _host_fields(message: Host) -> Fields:
     for interface in message.interfaces:
         fields.extend(codec.to_fields(interface))
     return fields
+
+
+def fitting(interfaces: Iterable[Interface]) -> tuple[Interface, ...]:
+    """The first of these interfaces, as many as one host message has room for."""
+    found: list[Interface] = []
+    room = MAX_INTERFACES_BYTES
+    for interface in interfaces:
+        room -= len(encode_fields(codec.to_fields(interface))) + 1
+        if room < 0:
+            break
+        found.append(interface)
+    return tuple(found)
 
 
 def _split(fields: Fields, opening: str, limit: int) -> tuple[Fields, list[Fields]]:

@@ -21,11 +21,12 @@ from roamwire.datagrams import (
     TokenQ,
     TokenR,
     encode_datagram,
+    fitting,
     parse_datagram,
     renumbered,
 )
 from roamwire.errors import RemoteProtocolError
-from roamwire.limits import MAX_HOSTS, MAX_INTERFACES
+from roamwire.limits import MAX_HOSTS
 from roamwire.replay import ReplayGuard
 from roamwire.signing import GroupSecrets
 from sessionhost.core.questions import Answer, Question
@@ -169,7 +170,7 @@ class GroupManager:
 
     def set_interfaces(self, interfaces: Iterable[Interface], now: float) -> None:
         """The kernel's interfaces; a change is announced at once."""
-        found = tuple(interfaces)[:MAX_INTERFACES]
+        found = fitting(interfaces)
         if found != self.standing.interfaces:
             self.standing.interfaces = found
             self.announce_soon(now)
