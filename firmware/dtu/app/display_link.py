@@ -5,6 +5,7 @@ When a link is opened or closed, and what words are shown instead, is decided el
 
 import asyncio
 import logging
+import mmap
 import ssl
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from dtu.core.rfb import (
     RfbClient,
     Updated,
 )
+from dtu.core.rfb.events import Bytes
 from dtu.drivers.display.base import Screen, origin
 from roamwire.control import Attach, Attached, Notice, encode_line, parse_line
 from roamwire.errors import RemoteProtocolError
@@ -65,7 +67,17 @@ class LinkLost:
     reason: str
 
 
-LinkEvent = LinkOpened | FirstFrame | LinkLost
+@dataclass(frozen=True)
+class Drawn:
+    """So many pixels of the session were painted; for benches, which look for a still picture."""
+
+    session: str
+    epoch: int
+    pixels: int
+    at: float
+
+
+LinkEvent = LinkOpened | FirstFrame | LinkLost | Drawn
 
 
 class DisplayLink:
@@ -312,7 +324,7 @@ class _Connection(asyncio.Protocol):
                     _LOG.info("session %s is %dx%d now", self.session, event.width, event.height)
                     rects.clear()
                 case Connected():
-                    _LOG.debug("session %s: %s", self.session, event)
+                    _touch_pages(self._client.framebuffer)
                 case Bell():
                     _LOG.debug("session %s rings", self.session)
                 case Failed():
@@ -330,3 +342,15 @@ class _Connection(asyncio.Protocol):
             if self._deadline is not None:
                 self._deadline.cancel()
             self._on_event(FirstFrame(self.session, self.epoch, time.monotonic()))
+        pixels = sum(rect.width * rect.height for rect in rects)
+        if pixels:
+            self._on_event(Drawn(self.session, self.epoch, pixels, time.monotonic()))
+
+
+def _touch_pages(picture: Bytes) -> None:
+    """Make the kernel hand out a new framebuffer's memory, without changing what is in it.
+
+    That takes 2 to 20 ms for 8 MiB: better now, while the server makes the first frame, than
+    when it is here.
+    """
+    picture.reshape(-1)[:: mmap.PAGESIZE] |= 0

@@ -15,7 +15,7 @@ from typing import Any
 from dtu.app.bench_channel import BenchChannel
 from dtu.app.config import DtuConfig, load_config
 from dtu.app.control_link import ControlLink
-from dtu.app.display_link import DisplayLink, FirstFrame, LinkEvent, LinkLost
+from dtu.app.display_link import DisplayLink, Drawn, FirstFrame, LinkEvent, LinkLost
 from dtu.app.query_socket import QuerySocket
 from dtu.app.server_list import ServerListFile
 from dtu.app.tls import IdentityError, client_context
@@ -139,6 +139,9 @@ class TerminalProcess:
         self._carry_on()
 
     def _display_event(self, event: LinkEvent) -> None:
+        if isinstance(event, Drawn):
+            self._trace("drawn", session=event.session, pixels=event.pixels, at=event.at)
+            return
         if isinstance(event, FirstFrame):
             self._words = None
             self._trace("first_frame", session=event.session, epoch=event.epoch, at=event.at)

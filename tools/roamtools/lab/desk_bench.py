@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from roamtools.lab.rpc import Refusal
 
@@ -31,7 +31,7 @@ class DeskBench:
         self._answers.close()
         self._link.close()
 
-    def __enter__(self) -> "DeskBench":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
