@@ -293,10 +293,13 @@ class GroupManager:
 
     def _probe(self, message: Host | TokenQ, source: Source, now: float) -> None:
         key = (message.host, message.boot)
-        if key in self._probed or len(self._probed) >= MAX_PROBES:
+        host_message = message if isinstance(message, Host) else None
+        under_way = self._probed.get(key)
+        if under_way is not None and host_message is not None:
+            under_way.message, under_way.source = host_message, source
+        if under_way is not None or len(self._probed) >= MAX_PROBES:
             return
         qid = self._new_id()
-        host_message = message if isinstance(message, Host) else None
         self._probed[key] = _Probe(qid, source, host_message)
         question = Question.begin(qid, "", NO_ADDRESS, {message.host}, now)
         question.until = now + PROBE_REPEAT_S
@@ -319,7 +322,7 @@ class GroupManager:
     def ask(self, digest: str, dtu: IPv4Address, now: float, *, lost: str = "") -> str:
         """Ask the trusted live hosts for a token; ends in a TokenAnswered with the returned id.
 
-        `lost` is a host that the DTU has just lost: it is asked but not waited for.
+        `lost` is a host that the DTU has just lost: it is not asked, its session is out of reach.
         """
         qid = self._new_id()
         records = [record for record in self.topology.live() if record.host != lost]
