@@ -85,17 +85,21 @@ class Topology:
         self, message: Host, *, trusted: bool, source: tuple[str, int], now: float, wall: float
     ) -> HostRecord | None:
         """Take in a host message; None if the table of trusted hosts is full."""
-        record = self._trusted.get(message.host) if trusted else None
+        unsigned = (message.host, source[0])
+        record = self._trusted.get(message.host) if trusted else self._untrusted.get(unsigned)
         if record is None:
-            record = HostRecord(message, trusted, now, message.time - int(wall), source)
-            if not trusted:
-                self._remember_untrusted(record)
-                return record
-            if len(self._trusted) >= MAX_HOSTS:
+            if trusted and len(self._trusted) >= MAX_HOSTS:
                 return None
+            record = HostRecord(message, trusted, now, message.time - int(wall), source)
+        if trusted:
             self._trusted[message.host] = record
+            self._untrusted.pop(unsigned, None)  # its secret has been set right
+        else:
+            self._remember_untrusted(record)
         record.message, record.lastseen, record.source = message, now, source
         record.timeoff = message.time - int(wall)
+        names = {each.interface for each in message.interfaces}
+        record.lastpkt = {name: at for name, at in record.lastpkt.items() if name in names}
         for interface in message.interfaces:
             if str(interface.ip) == source[0]:
                 record.lastpkt[interface.interface] = now
