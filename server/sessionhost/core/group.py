@@ -180,17 +180,21 @@ class GroupManager:
         self._announce_at = min(self._announce_at, now + ANNOUNCE_SOON_S)
 
     def announce_now(self, now: float) -> None:
-        """Queue a host message for every way that is configured."""
-        message = self._numbered(self._host_message(now))
+        """Queue a host message for every way that is configured.
+
+        Each has a number of its own: who hears us on two interfaces is to see that both work, and
+        would take the second one for a replay.
+        """
+        ways: list[tuple[str, str]] = []
         for interface in self.standing.interfaces:
             if self._broadcast:
-                to = str(interface.bcast)
-                self._out.append(Outgoing(message, to, self._port, interface.interface))
+                ways.append((str(interface.bcast), interface.interface))
             if self._multicast:
-                self._out.append(
-                    Outgoing(message, self._multicast, self._port, interface.interface)
-                )
-        self._out.extend(Outgoing(message, seed, self._port) for seed in self._seeds)
+                ways.append((self._multicast, interface.interface))
+        ways.extend((seed, "") for seed in self._seeds)
+        message = self._host_message(now)
+        for address, name in ways:
+            self._out.append(Outgoing(self._numbered(message), address, self._port, name))
         self._announce_at = now + self._profile.announce_s
 
     def _host_message(self, now: float) -> Host:
