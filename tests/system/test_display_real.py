@@ -31,7 +31,8 @@ from sessionhost.adapters.tls import server_context
 pytestmark = pytest.mark.system
 
 WIDTH, HEIGHT = 800, 600
-PATIENCE_S = 10.0
+PATIENCE_S = 20.0
+POLL_S = 0.1  # a look at the screen takes 30 ms of the loop that must also serve the gateway
 NOW = datetime.datetime.now(datetime.UTC)
 
 
@@ -47,6 +48,7 @@ class Session:
             self.start(
                 *("Xtigervnc", "-displayfd", str(told), "-rfbunixpath", str(self.rfb)),
                 *("-rfbport", "-1", "-SecurityTypes", "None", "-nolisten", "tcp"),
+                *("-nolisten", "local"),
                 *("-geometry", f"{WIDTH}x{HEIGHT}", "-depth", "24"),
                 pass_fds=(told,),
                 stderr=log,
@@ -215,7 +217,7 @@ async def until(condition):
     end = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < end, "this did not happen in time"
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(POLL_S)
 
 
 @contextlib.asynccontextmanager
