@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dtu.app import display_link
-from dtu.app.display_link import DisplayLink, FirstFrame, LinkLost, LinkOpened
+from dtu.app.display_link import DisplayLink, Drawn, FirstFrame, LinkLost, LinkOpened
 from dtu.core.rfb import Rect
 from roamwire.control import Attached, Notice, encode_line
 
@@ -84,6 +84,7 @@ class Desk:
     def __init__(self, loop):
         self.screen = FakeScreen()
         self.events = []
+        self.drawn = []
         self.on_event = self.events.append
         self.connections = []
         self.answer = None
@@ -93,7 +94,11 @@ class Desk:
         self.link = DisplayLink(self.screen, context, self._event)
 
     def _event(self, event):
-        self.on_event(event)
+        # Painting is told so often that it would hide the rest.
+        if isinstance(event, Drawn):
+            self.drawn.append(event.pixels)
+        else:
+            self.on_event(event)
 
     async def _create_connection(self, factory, address, port, **_):
         if self.answer is not None:
@@ -159,6 +164,7 @@ def test_changes_of_one_read_are_painted_once():
         assert desk.screen.shown[2][1] == ()
         protocol.data_received(update())
         assert len(desk.screen.shown) == 3
+        assert desk.drawn == [WIDTH * HEIGHT, 8]
         assert len(desk.events) == 2
         desk.link.close()
 
@@ -202,6 +208,15 @@ def test_a_close_in_the_middle_of_a_read_stops_it():
         protocol, _ = await desk.open()
         protocol.data_received(encode_line(Attached("s1", 1)) + HANDSHAKE + WHOLE)
         assert desk.screen.shown == []
+
+    on_a_desk(play)
+
+
+def test_a_close_at_the_first_frame_is_the_last_event():
+    async def play(desk):
+        desk.on_event = lambda event: desk.link.close() if isinstance(event, FirstFrame) else None
+        await desk.show()
+        assert desk.drawn == []
 
     on_a_desk(play)
 
@@ -320,7 +335,7 @@ def test_a_server_that_goes_is_told_once():
 
 
 def test_a_session_without_a_frame_is_lost(monkeypatch):
-    monkeypatch.setattr(display_link, "FIRST_FRAME_TIMEOUT_S", 0)
+    monkeypatch.setattr(display_link, "FIRST_FRAME_S", 0)
 
     async def play(desk):
         await desk.open()

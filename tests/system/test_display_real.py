@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from dtu.app.bench_channel import BenchChannel
-from dtu.app.display_link import DisplayLink, FirstFrame, LinkLost, LinkOpened
+from dtu.app.display_link import DisplayLink, Drawn, FirstFrame, LinkLost, LinkOpened
 from dtu.app.tls import client_context
 from dtu.core.words import Words
 from dtu.drivers.display.pygame_screen import open_screen
@@ -192,6 +192,8 @@ class Desk:
         )
 
     def _event(self, event):
+        if isinstance(event, Drawn):
+            return
         self.events.append(event)
         self.bench.trace(type(event).__name__, session=event.session, epoch=event.epoch)
 

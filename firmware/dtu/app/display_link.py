@@ -24,18 +24,13 @@ from dtu.core.rfb import (
     Updated,
 )
 from dtu.core.rfb.events import Bytes
+from dtu.core.timing import DISPLAY_CONNECT_S, FIRST_FRAME_S
 from dtu.drivers.display.base import Screen, origin
 from roamwire.control import Attach, Attached, Notice, encode_line, parse_line
 from roamwire.errors import RemoteProtocolError
 from roamwire.limits import MAX_LINE_BYTES
 
 _LOG = logging.getLogger(__name__)
-
-CONNECT_TIMEOUT_S = 2.0
-"""TCP and TLS on a LAN take 10 ms; a server that lost its link answers never."""
-
-FIRST_FRAME_TIMEOUT_S = 5.0
-"""From connected to a whole frame: 30 ms on a LAN, a second on a busy server's new session."""
 
 MAX_UNSENT_BYTES = 256 * 1024
 """Input and update requests that a stuck server does not read: minutes of typing."""
@@ -217,15 +212,15 @@ class _Connection(asyncio.Protocol):
     async def _connect(self, address: str, port: int, context: ssl.SSLContext) -> None:
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            async with asyncio.timeout(DISPLAY_CONNECT_S):
                 await loop.create_connection(
                     lambda: self,
                     address,
                     port,
                     ssl=context,
                     server_hostname=address,
-                    ssl_handshake_timeout=CONNECT_TIMEOUT_S,
-                    ssl_shutdown_timeout=CONNECT_TIMEOUT_S,
+                    ssl_handshake_timeout=DISPLAY_CONNECT_S,
+                    ssl_shutdown_timeout=DISPLAY_CONNECT_S,
                 )
         except TimeoutError:
             self._lost("connect: no answer")
@@ -248,7 +243,7 @@ class _Connection(asyncio.Protocol):
             return
         transport.write(encode_line(Attach(ticket=self._ticket)))
         loop = asyncio.get_running_loop()
-        self._deadline = loop.call_later(FIRST_FRAME_TIMEOUT_S, self._lost, "no frame in time")
+        self._deadline = loop.call_later(FIRST_FRAME_S, self._lost, "no frame in time")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The server or the network ended it."""
@@ -343,7 +338,7 @@ class _Connection(asyncio.Protocol):
                 self._deadline.cancel()
             self._on_event(FirstFrame(self.session, self.epoch, time.monotonic()))
         pixels = sum(rect.width * rect.height for rect in rects)
-        if pixels:
+        if pixels and not self._dropped:
             self._on_event(Drawn(self.session, self.epoch, pixels, time.monotonic()))
 
 

@@ -31,6 +31,12 @@ SERVER_ANSWERS_S = 0.1
 INSERT_ANSWER_S = 5.0
 """An insert that nobody has answered is sent again; servers answer within a second."""
 
+DISPLAY_CONNECT_S = 2.0
+"""TCP and TLS of a display link take 10 ms on a LAN; a server without its link never answers."""
+
+FIRST_FRAME_S = 5.0
+"""From a display link to a whole frame: 30 ms on a LAN, a second for a busy server's session."""
+
 DISPLAY_RETRY_S = 0.15
 MAX_DISPLAY_RETRY_S = 3.0
 """After the display connection broke: ask for the session again, slower each time."""
