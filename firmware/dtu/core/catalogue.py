@@ -1,7 +1,7 @@
 """The sentences of a terminal, by number. Which one is shown is decided in `terminal`."""
 
 from dtu.core.words import Words
-from roamwire.notices import NoticeCode
+from roamwire.notices import DisconnectReason, NoticeCode
 
 POWERED_UP = Words(11, "Starting", "Waiting for a network address.")
 SEEKING = Words(13, "Looking for a server", "No server has answered yet. Trying again by itself.")
@@ -36,6 +36,10 @@ NOTICES = {
     NoticeCode.STARTING: Words(36, "Starting your session", "A new desktop is being started."),
 }
 
+DISCONNECTS = {
+    DisconnectReason.TAKEN_OVER.value: TAKEN_OVER,
+    DisconnectReason.ENDED.value: ENDED,
+}
 CARD_PROBLEMS = {"mute": CARD_MUTE, "foreign": CARD_FOREIGN, "pulled": CARD_PULLED}
 READER_PROBLEMS = {"no_reader": NO_READER, "no_service": NO_SERVICE}
 

@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Iterable
 
 from roamwire.control import Server
-from roamwire.datagrams import ServerR
+from roamwire.datagrams import ServerQ, ServerR, encode_datagram, parse_datagram
+from roamwire.errors import RemoteProtocolError
 from roamwire.limits import MAX_LISTED
 
 DNS_NAME = "roamdesk-servers"
@@ -30,6 +31,7 @@ class Finder:
         self._leased: tuple[str, ...] = ()
         self._queue: deque[Server] = deque()
         self._answers: list[tuple[float, Server]] = []
+        self._nonce = ""
 
     @property
     def listed(self) -> tuple[Server, ...]:
@@ -65,20 +67,29 @@ class Finder:
                 seen.add((each.address, each.port))
                 self._queue.append(each)
 
-    def answered(self, answer: ServerR) -> None:
-        """A serverR: a candidate for the end of the search."""
+    def query(self, dtu: str) -> bytes:
+        """A serverQ to everybody; answers to an earlier one count no more."""
+        self._nonce = f"{self._rng.getrandbits(64):016x}"
+        return encode_datagram(ServerQ(self._nonce, dtu))
+
+    def answered(self, data: bytes) -> None:
+        """A serverR (a hint: TLS proves the server); RemoteProtocolError if we did not ask."""
+        answer = parse_datagram(data)
+        if not isinstance(answer, ServerR) or not self._nonce or answer.serverR != self._nonce:
+            raise RemoteProtocolError("misdirected", "no answer to our serverQ")
         if len(self._answers) < MAX_LISTED:
             load = answer.load / max(1, answer.cpus) + 1e6 * answer.drain
             self._answers.append((load, Server(answer.host, str(answer.addr), answer.port)))
 
     def next(self) -> Server | None:
-        """The next candidate, or None if a serverQ is all that is left."""
-        if self._queue:
-            return self._queue.popleft()
+        """The next candidate, or None if a serverQ is all that is left.
+
+        Who has just answered a serverQ goes first: it is there, and the other ways were tried.
+        """
         if self._answers:
             self._answers.sort(key=lambda pair: pair[0], reverse=True)
             return self._answers.pop()[1]
-        return None
+        return self._queue.popleft() if self._queue else None
 
 
 def _addresses(servers: list[Server]) -> set[str]:

@@ -3,8 +3,8 @@
     901 power up      902 connect            903 hear from it    904 is it there?   905 it is
     906 it is not     907 listen for others  908 is one there?   909 not yet        910 it is
 
-In: lease, card events, lines, datagrams, what became of connections, and the time. Out: actions and
-the next deadline. It holds no socket and draws nothing.
+In: lease, card events, lines, datagrams, what became of connections, and the time. Out: actions
+and the next deadline.
 """
 
 import enum
@@ -39,7 +39,6 @@ from dtu.core.lease import Lease, NoLease
 from dtu.core.words import Words
 from roamwire import control
 from roamwire.control import Cause, Server
-from roamwire.datagrams import ServerQ, ServerR, encode_datagram, parse_datagram
 from roamwire.errors import LocalProtocolError, RemoteProtocolError
 from roamwire.notices import DisconnectReason, NoticeCode
 from roamwire.tokens import Token
@@ -114,7 +113,6 @@ class Terminal:
         self._lost = ""
         self._face = Face()
         self._heartbeat = Heartbeat()
-        self._nonce = ""
         self._pause_s = timing.SEEK_PAUSE_S
         self._display_pause_s = timing.DISPLAY_RETRY_S
         self._try_at: float | None = None
@@ -172,8 +170,7 @@ class Terminal:
     def link_opened(self, attempt: int, now: float) -> None:
         """The connection of that attempt stands: say hello."""
         if attempt == self._attempt and self.state is State.CONNECTING:
-            width, height = self._size
-            self._send(control.Hello(self._name, width=width, height=height))
+            self._send(control.Hello(self._name, width=self._size[0], height=self._size[1]))
 
     def link_closed(self, attempt: int, reason: str, now: float) -> None:
         """The connection of that attempt could not be opened, or is gone."""
@@ -213,9 +210,8 @@ class Terminal:
         self._show()
 
     def _where(self) -> str:
-        if self.server is None:
-            return "?"
-        return f"{self.server.host or 'unnamed'} ({self.server.address}:{self.server.port})"
+        here = self.server
+        return f"{here.host or 'unnamed'} ({here.address}:{here.port})" if here else "?"
 
     def _send(self, line: control.Line) -> None:
         self._actions.append(SendLine(self._attempt, control.encode_line(line)))
@@ -366,20 +362,14 @@ class Terminal:
         elif self._token is not None and line.seq == self._seq:
             self._leave_session()
             self._report(f"session no longer here: {line.reason}")
-            if line.reason == DisconnectReason.TAKEN_OVER.value:
-                self._wipe()
-                self._face.held = catalogue.TAKEN_OVER
-            elif line.reason == DisconnectReason.ENDED.value:
-                self._wipe()
-                self._face.held = catalogue.ENDED
+            if line.reason in catalogue.DISCONNECTS:
+                # Nothing of the session may stay on this screen: it is not this desk's any more.
+                self._actions.append(Blank())
+                self._face.wiped()
+                self._face.held = catalogue.DISCONNECTS[line.reason]
             else:
                 self._insert_later(now)
         self._show()
-
-    def _wipe(self) -> None:
-        """Nothing of the session may stay on this screen: it is not this desk's any more."""
-        self._actions.append(Blank())
-        self._face.wiped()
 
     def _restart(self, wait_s: float, now: float) -> None:
         self._drop_attempt()
@@ -434,8 +424,7 @@ class Terminal:
         return next((words for holds, words in by_priority if holds), catalogue.SEEKING)
 
     def _show(self) -> None:
-        show = self._face.show(self._words())
-        if show is not None:
+        if (show := self._face.show(self._words())) is not None:
             self._actions.append(show)
 
     def _report(self, text: str) -> None:
@@ -446,13 +435,10 @@ class Terminal:
     def receive_datagram(self, data: bytes, source: tuple[str, int], now: float) -> None:
         """A serverR to our serverQ (a hint: TLS proves the server)."""
         try:
-            answer = parse_datagram(data)
-            if not isinstance(answer, ServerR) or answer.serverR != self._nonce:
-                raise RemoteProtocolError("misdirected", "no answer to our serverQ")
+            self._finder.answered(data)
         except RemoteProtocolError as error:
             self.dropped[error.reason] += 1
             return
-        self._finder.answered(answer)
         if self.state is State.SEEKING:
             soon = now + timing.SERVER_ANSWERS_S
             self._try_at = soon if self._try_at is None else min(self._try_at, soon)
@@ -476,8 +462,7 @@ class Terminal:
             self._connect(candidate, now)
             return
         self._finder.begin()
-        self._nonce = f"{self._rng.getrandbits(64):016x}"
-        self._actions.append(Broadcast(encode_datagram(ServerQ(self._nonce, self._name))))
+        self._actions.append(Broadcast(self._finder.query(self._name)))
         self._try_at = now + self._pause_s * self._rng.uniform(0.5, 1.5)
         self._pause_s = min(2 * self._pause_s, timing.MAX_SEEK_PAUSE_S)
         self._show()
@@ -505,11 +490,10 @@ class Terminal:
 
     def _keepalive(self, now: float) -> None:
         """Patent steps 903-906."""
-        number = self._heartbeat.beat(now)
-        if number is None:
-            self._server_lost(f"no answer for {self._heartbeat.lost_s:g} s", now)
-        else:
+        if (number := self._heartbeat.beat(now)) is not None:
             self._send(control.Keepalive(number))
+        else:
+            self._server_lost(f"no answer for {self._heartbeat.lost_s:g} s", now)
 
     def next_action(self) -> Action | None:
         """The next thing to do, or None."""

@@ -1,11 +1,11 @@
-"""What a screen says: a number, a title and a sentence. Drawing is the display driver's, choosing is the terminal's."""
+"""What a screen says: a number, a title and a sentence. Nothing is drawn or chosen here."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Words:
-    """One message for the person at the desk; `code` is the number they can read out on the phone."""
+    """One message for the person at the desk; `code` can be read out on the phone."""
 
     code: int
     title: str

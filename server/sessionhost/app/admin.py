@@ -1,10 +1,14 @@
-"""hostd's admin socket: one line in (`status`), one JSON object out. For roamctl here."""
+"""hostd's admin socket: one line in, one JSON object out. For roamctl on this machine.
+
+The lines are `status` and `stop SESSION`.
+"""
 
 import asyncio
 import contextlib
 import dataclasses
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +22,10 @@ REQUEST_S = 5.0
 class AdminServer:
     """Answers questions about the core; only root and the daemon's own user can open the socket."""
 
-    def __init__(self, path: Path, core: ServerCore) -> None:
+    def __init__(self, path: Path, core: ServerCore, carry_on: Callable[[], None]) -> None:
         self._path = path
         self._core = core
+        self._carry_on = carry_on
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -39,14 +44,21 @@ class AdminServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, ValueError, TimeoutError):
             line = await asyncio.wait_for(reader.readline(), REQUEST_S)
-            answer = (
-                status(self._core, time.monotonic())
-                if line.strip() == b"status"
-                else {"error": "the only question is: status"}
-            )
+            answer = self._answer(line.decode("ascii", "replace").split())
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
         writer.close()
+
+    def _answer(self, words: list[str]) -> dict[str, Any]:
+        match words:
+            case ["status"]:
+                return status(self._core, time.monotonic())
+            case ["stop", session]:
+                if not self._core.end_session(session):
+                    return {"error": f"there is no session {session} on this server"}
+                self._carry_on()
+                return {"stopped": session}
+        return {"error": "the questions are: status, stop SESSION"}
 
 
 def status(core: ServerCore, now: float) -> dict[str, Any]:

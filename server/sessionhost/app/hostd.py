@@ -86,7 +86,7 @@ class HostDaemon:
         self._interfaces = InterfaceWatch(config.interfaces_ignore, self._interfaces_changed)
         self._launcher = LauncherClient(config.run_dir / "launcher.sock", self._launcher_event)
         self._display = DisplayClient(config.run_dir / "display.sock", self._display_event)
-        self._admin = AdminServer(config.run_dir / "admin.sock", self.core)
+        self._admin = AdminServer(config.run_dir / "admin.sock", self.core, self._pump)
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
 

@@ -1,6 +1,6 @@
-"""roamctl status: asks hostd over its admin socket and prints what it knows. Changes nothing.
+"""roamctl status and session stop: asks hostd over its admin socket. Knows what hostd tells it.
 
-The question is one line, `status`; the answer one JSON object on one line:
+The question is one line, the answer one JSON object on one line, for `status`:
 `host` (this server's name), `topology` (list of HostView as JSON), `sessions` (list with session,
 token, user, recipe, epoch, dtu), `dtus` (list with dtu, address), and any other plain values, which
 are printed as they are.
@@ -32,27 +32,46 @@ _DTU = ("DTU", "ADDRESS")
 def add_commands(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
 ) -> None:
-    """Declares `status`."""
+    """Declares `status` and `session stop`."""
     status = commands.add_parser(
         "status", parents=[common], help="the group and the sessions, as this server sees"
     )
     status.add_argument("--socket", type=Path, help="hostd's admin socket instead of the config's")
     status.set_defaults(run=_status)
+    session = commands.add_parser("session", help="end sessions")
+    verbs = session.add_subparsers(required=True, metavar="COMMAND")
+    stop = verbs.add_parser("stop", parents=[common], help="end a session and all its programs")
+    stop.add_argument("session", metavar="SESSION", help="its name, as in 'roamctl status'")
+    stop.add_argument("--socket", type=Path, help="hostd's admin socket instead of the config's")
+    stop.set_defaults(run=_stop)
+
+
+def _socket_path(args: argparse.Namespace) -> Path:
+    path: Path = args.socket or load_config(args.config).run_dir / "admin.sock"
+    return path
+
+
+def _stop(args: argparse.Namespace) -> Answer:
+    if not args.session.isalnum():
+        raise RoamctlError(f"{args.session!r} is not a session's name")
+    answer = parse_status(ask(_socket_path(args), f"stop {args.session}"))
+    if "error" in answer:
+        raise RoamctlError(str(answer["error"]))
+    return Answer(answer, [f"session {args.session} is being ended"])
 
 
 def _status(args: argparse.Namespace) -> Answer:
-    path: Path = args.socket or load_config(args.config).run_dir / "admin.sock"
-    status = parse_status(ask(path))
+    status = parse_status(ask(_socket_path(args), "status"))
     return Answer(status, list(status_lines(status)))
 
 
-def ask(path: Path) -> bytes:
-    """hostd's answer to `status`; RoamctlError when it does not give one."""
+def ask(path: Path, question: str) -> bytes:
+    """hostd's answer to a question; RoamctlError when it does not give one."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(ANSWER_TIMEOUT_S)
         try:
             connection.connect(str(path))
-            connection.sendall(b"status\n")
+            connection.sendall(question.encode("ascii") + b"\n")
             return _read_line(connection)
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise RoamctlError(f"hostd is not running here (no answer at {path})") from error

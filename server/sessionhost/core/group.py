@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from roamwire.control import Server
 from roamwire.datagrams import (
     NO_ADDRESS,
     Claim,
@@ -37,7 +38,7 @@ from sessionhost.core.timing import (
     RESTARTING_QUESTION_S,
     Profile,
 )
-from sessionhost.core.topology import HostRecord, Topology
+from sessionhost.core.topology import Topology
 
 MAX_QUESTIONS = 512
 """tokenQ under way: more inserts than that within 300 ms are refused, not queued."""
@@ -443,6 +444,14 @@ class GroupManager:
         """The next thing that the caller should know, or None."""
         return self._events.popleft() if self._events else None
 
-    def live_hosts(self) -> list[HostRecord]:
-        """Trusted hosts that are up, for the server list of DTUs."""
-        return self.topology.live()
+    def servers_for(self, dtu: IPv4Address, now: float) -> tuple[Server, ...]:
+        """The servers that a DTU can reach, this one first, for its list."""
+        own = self.standing
+        mine = [each.ip for each in own.interfaces if each.contains(dtu)]
+        mine += [each.ip for each in own.interfaces]
+        found = [Server(own.host, str(mine[0]), own.port)] if mine else []
+        for record in self.topology.live():
+            address = self.topology.reachable_address(record, dtu, own.interfaces, now)
+            if address is not None:
+                found.append(Server(record.host, str(address), record.message.port))
+        return tuple(found)

@@ -22,7 +22,6 @@ from roamwire.control import (
     Notice,
     Redirect,
     Remove,
-    Server,
     Servers,
     Welcome,
     encode_line,
@@ -78,8 +77,7 @@ from sessionhost.core.timing import (
 )
 from sessionhost.core.vouchers import Vouchers
 
-LINK_CHECK_S = 1.0
-"""Silent links are looked for this often."""
+LINK_CHECK_S = 1.0  # silent links are looked for this often
 
 
 class ServerCore:
@@ -154,23 +152,9 @@ class ServerCore:
     def _hello(self, link: Link, line: Hello, now: float) -> None:
         link.hello = line
         own = self.group.standing
-        servers = self._servers_for(link, now)
+        servers = self.group.servers_for(link.address, now)
         welcome = Welcome(own.host, int(KEEPALIVE_S * 1000), int(LOST_S * 1000), servers)
         self._send(link, welcome)
-
-    def _servers_for(self, link: Link, now: float) -> tuple[Server, ...]:
-        """The servers that this DTU can reach, this one first."""
-        own = self.group.standing
-        mine = [each.ip for each in own.interfaces if each.contains(link.address)]
-        mine += [each.ip for each in own.interfaces]
-        found = [Server(own.host, str(mine[0]), own.port)] if mine else []
-        for record in self.group.live_hosts():
-            address = self.group.topology.reachable_address(
-                record, link.address, own.interfaces, now
-            )
-            if address is not None:
-                found.append(Server(record.host, str(address), record.message.port))
-        return tuple(found)
 
     def _send(self, link: Link, line: Line) -> None:
         self._actions.append(Send(link.link, encode_line(line)))
@@ -207,21 +191,18 @@ class ServerCore:
     def _check_ticket(self, link: Link, line: Insert, now: float) -> tickets.RedirectTicket | None:
         """Step 912: only a valid ticket makes a redirect; all else is an ordinary insert."""
         try:
-            ticket = tickets.verify(line.ticket, self.group.secrets)
+            return self._vouchers.redeem_ticket(
+                line.ticket,
+                line.token,
+                self.group.secrets,
+                dtu=link.dtu,
+                host=self.group.standing.host,
+                now=now,
+            )
         except RemoteProtocolError as error:
             self.dropped[error.reason] += 1
             self._report(f"redirect of {link.dtu} without a valid ticket ({error}): plain insert")
             return None
-        right = (
-            ticket.dtu == link.dtu
-            and ticket.target == self.group.standing.host
-            and ticket.token in self.group.secrets.token_digests(line.token)
-            and self._vouchers.redeem(ticket.nonce, ticket.token, now)
-        )
-        if not right:
-            self.dropped["ticket"] += 1
-            self._report(f"redirect of {link.dtu} with a ticket that is not for it: plain insert")
-        return ticket if right else None
 
     def looked_up(
         self, link: int, seq: int, found: Registration | None, now: float, *, failed: bool = False
@@ -232,8 +213,8 @@ class ServerCore:
             return
         inserting = here.inserting
         if found is None or not found.enabled:
-            code = NoticeCode.NOT_REGISTERED if found is None else NoticeCode.TOKEN_DISABLED
-            code = NoticeCode.REGISTRY_DOWN if failed else code
+            absent = NoticeCode.REGISTRY_DOWN if failed else NoticeCode.NOT_REGISTERED
+            code = absent if found is None else NoticeCode.TOKEN_DISABLED
             here.inserting = None
             self._report(f"{inserting.token.kind} token at {here.dtu} refused: {code.name}")
             self._send(here, Notice(seq, int(code)))
@@ -384,6 +365,14 @@ class ServerCore:
         if link is not None and link.epoch == here.epoch and link.session == session:
             self._connect(link, here)
 
+    def end_session(self, session: str) -> bool:
+        """An administrator ends a session; False if there is none of that name."""
+        found = self.sessions.get(session) is not None
+        if found:
+            self._report(f"session {session} is ended by an administrator")
+            self._actions.append(StopSession(session))
+        return found
+
     def session_gone(self, session: str, reason: DisconnectReason, now: float) -> None:
         """The session has ended or could not be started."""
         gone = self.sessions.ended(session)
@@ -432,7 +421,7 @@ class ServerCore:
     def _tell_servers(self, now: float) -> None:
         for link in self._links.values():
             if link.hello is not None:
-                self._send(link, Servers(self._servers_for(link, now)))
+                self._send(link, Servers(self.group.servers_for(link.address, now)))
 
     def _token_asked(self, event: TokenAsked, now: float) -> None:
         token = self._known_token(event.digest)

@@ -3,6 +3,9 @@
 import random
 from collections import Counter, OrderedDict
 
+from roamwire.errors import RemoteProtocolError
+from roamwire.signing import GroupSecrets
+from roamwire.tickets import RedirectTicket, verify
 from roamwire.tokens import Token
 from sessionhost.core.timing import NONCE_S, PLACED_S, RESERVATION_S
 
@@ -33,6 +36,19 @@ class Vouchers:
         """Whether the nonce is ours, for that token, in time and not yet used; it is used now."""
         wanted, until = self._nonces.pop(nonce, ("", 0.0))
         return wanted == digest and now < until
+
+    def redeem_ticket(
+        self, text: str, token: Token, secrets: GroupSecrets, *, dtu: str, host: str, now: float
+    ) -> RedirectTicket:
+        """The redirect ticket of an insert, used up; RemoteProtocolError if it is not for this."""
+        ticket = verify(text, secrets)
+        if ticket.dtu != dtu or ticket.target != host:
+            raise RemoteProtocolError("ticket", f"for {ticket.dtu} at {ticket.target}")
+        if ticket.token not in secrets.token_digests(token):
+            raise RemoteProtocolError("ticket", "for another token")
+        if not self.redeem(ticket.nonce, ticket.token, now):
+            raise RemoteProtocolError("ticket", "used before, or too old")
+        return ticket
 
     def placed(self, token: Token, host: str, now: float) -> None:
         """The token has just been sent to that host."""
