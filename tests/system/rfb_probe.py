@@ -119,12 +119,17 @@ def attach(port: int, context: ssl.SSLContext, line: bytes) -> tuple[ssl.SSLSock
     """Connects to a display gateway, sends a first line, returns the answer line."""
     plain = socket.create_connection(("127.0.0.1", port), timeout=5)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    secure = context.wrap_socket(plain)
-    secure.sendall(line)
     answer = b""
-    while not answer.endswith(b"\n"):
-        part = secure.recv(1)
-        if not part:
-            break
-        answer += part
+    try:
+        secure = context.wrap_socket(plain)
+    except OSError:
+        plain.close()
+        raise
+    try:
+        secure.sendall(line)
+        while not answer.endswith(b"\n") and (part := secure.recv(1)):
+            answer += part
+    except OSError:
+        secure.close()
+        raise
     return secure, answer

@@ -19,10 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from roamwire.identity import Identity, Role
+from sessionhost.adapters import pki
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 USERS = {"roamdesk": 990, "roamdesk-display": 991, "alice": 2001, "bob": 2002}
@@ -42,52 +40,32 @@ def wait_for(condition, seconds=10.0, what="condition"):
 
 
 class Authority:
-    """A throw-away certificate authority."""
+    """A throw-away group with its certificate authority."""
 
-    def __init__(self, directory: Path, name: str = "test group") -> None:
+    def __init__(self, directory: Path, name: str = "test") -> None:
         self._directory = directory
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self._ca = pki.create_group(directory / "ca", name, _now(), os.urandom)
         self.certificate = directory / "ca.crt"
-        self._write(self.certificate, self._sign(self._name, self._key.public_key(), ca=True))
+        shutil.copyfile(directory / "ca" / "ca.crt", self.certificate)
 
-    def issue(self, name: str) -> tuple[Path, Path]:
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    def issue(self, role: Role, name: str) -> tuple[Path, Path]:
+        issued = self._ca.issue(Identity(role, name), _now())
         paths = self._directory / f"{name}.crt", self._directory / f"{name}.key"
-        self._write(paths[0], self._sign(subject, key.public_key(), ca=False))
-        data = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        paths[1].write_bytes(data)
-        paths[1].chmod(0o644)  # the box has several users and nothing to hide
+        paths[0].write_bytes(issued.certificate)
+        paths[1].write_bytes(issued.key)
+        os.chown(paths[1], 0, USERS["roamdesk"])
+        paths[1].chmod(0o640)  # the display gateway is in that group
         return paths
 
-    def client_context(self, name: str) -> ssl.SSLContext:
+    def client_context(self, name: str, role: Role = "dtu") -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=str(self.certificate))
         context.check_hostname = False
-        context.load_cert_chain(*self.issue(name))
+        context.load_cert_chain(*self.issue(role, name))
         return context
 
-    def _sign(self, subject, public_key, ca: bool):
-        now = datetime.datetime.now(datetime.UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(public_key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-        )
-        return builder.sign(self._key, hashes.SHA256())
 
-    @staticmethod
-    def _write(path: Path, certificate) -> None:
-        path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 @dataclass
@@ -146,8 +124,11 @@ class ServerBox:
         log.touch()
         log.chmod(0o666)
         line = f"{python} -m sessionhost.app.{name} --config {self.config}"
-        self.run("sh", "-c", f"exec </dev/null >/dev/null; {line} 2>>{log} &", user=user)
-        wait_for(lambda: self._listens(name), what=f"{name} listens: {self.log(name)}")
+        self.run("/bin/sh", "-c", f"exec </dev/null >/dev/null; {line} 2>>{log} &", user=user)
+        try:
+            wait_for(lambda: self._listens(name), what=f"{name} listens")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; its log:\n{self.log(name)}") from None
 
     def end(self, name: str, number: int = signal.SIGKILL) -> None:
         """Ends a daemon and waits until it is gone."""
@@ -188,16 +169,17 @@ class ServerBox:
 
 
 @contextlib.contextmanager
-def server_box(port: int) -> Iterator[ServerBox]:
+def server_box() -> Iterator[ServerBox]:
     """A box without daemons; nothing of it is left afterwards."""
     root = Path(tempfile.mkdtemp(prefix="roamdesk-box-", dir="/run"))
     root.chmod(0o755)
+    port = _free_port()
     init = None
     try:
         group = root / "group"
         group.mkdir()
         authority = Authority(group)
-        certificate, key = authority.issue("server1")
+        certificate, key = authority.issue("server", "server1")
         _write_files(root, port, certificate, key)
         init = subprocess.Popen(_init_command(root), stdout=subprocess.PIPE)
         assert init.stdout is not None
@@ -210,6 +192,11 @@ def server_box(port: int) -> Iterator[ServerBox]:
             init.stdout.close()
             wait_for(lambda: not _mounted(root), what="the box is gone")
         shutil.rmtree(root)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
 
 
 def _mounted(root: Path) -> bool:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.system
 
 @pytest.fixture(scope="module")
 def box():
-    with server_box(7091) as made:
+    with server_box() as made:
         made.start("launcherd")
         yield made
 
