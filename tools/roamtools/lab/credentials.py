@@ -52,13 +52,15 @@ class Credentials:
         _roamctl("server", "issue", name, "--group", self._dir / GROUP, "--out", issued)
         target = node_dir / "etc" / "roamdesk"
         # Both network daemons show the certificate, hostd alone signs for the group.
-        _install([issued / "server.crt", issued / "server.key"], target, plan.KEY_READERS_GID)
+        key = [issued / "server.crt", issued / "server.key"]
+        _install(key, target, 0, plan.KEY_READERS_GID, 0o640)
         secret = issued / "group" / "secret"
         if wrong_secret:
             self.create_wrong_group()
             secret = self._dir / WRONG_GROUP / "secret"
         host_user = plan.DAEMON_USERS[0].uid
-        _install([issued / "group" / "ca.crt", secret], target / "group", host_user)
+        group_files = [issued / "group" / "ca.crt", secret]
+        _install(group_files, target / "group", host_user, host_user, 0o600)
         registry = node_dir / "state" / "registry.sqlite"
         shutil.copy(self._dir / "registry.sqlite", registry)
         os.chown(registry, host_user, host_user)
@@ -69,15 +71,15 @@ class Credentials:
         issued = self._dir / name
         _roamctl("dtu", "issue", name, "--group", self._dir / GROUP, "--out", issued)
         files = [issued / "ca.crt", issued / "dtu.crt", issued / "dtu.key"]
-        _install(files, node_dir / "etc" / "roamdesk", 0)
+        _install(files, node_dir / "etc" / "roamdesk", 0, 0, 0o600)
 
 
-def _install(files: Sequence[Path], target: Path, readers: int) -> None:
-    """Copy files into a directory; what is not a certificate only root and one group can read."""
+def _install(files: Sequence[Path], target: Path, owner: int, group: int, mode: int) -> None:
+    """Copy files into a directory; certificates are for everybody, for the others `mode` says."""
     target.mkdir(parents=True, exist_ok=True)
     target.chmod(0o755)
     for file in files:
         place = target / file.name
         shutil.copy(file, place)
-        place.chmod(0o644 if file.suffix == ".crt" else 0o640)
-        os.chown(place, 0, readers)
+        place.chmod(0o644 if file.suffix == ".crt" else mode)
+        os.chown(place, owner, group)

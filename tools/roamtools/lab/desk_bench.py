@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from roamtools.lab.rpc import Refusal
 
+START_S = 1.0
 ANSWER_S = 20.0  # typing a long text takes 4 ms a key event
 
 
@@ -97,11 +98,20 @@ class Trace(DeskBench):
 def _connect(path: Path) -> tuple[socket.socket, Any]:
     link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     link.settimeout(ANSWER_S)
-    try:
-        link.connect(str(path))
-    except OSError:
-        link.close()
-        raise
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            link.connect(str(path))
+            break
+        except ConnectionRefusedError:
+            # The socket is in the file system a moment before the desk listens on it.
+            if time.monotonic() > deadline:
+                link.close()
+                raise
+            time.sleep(0.02)
+        except OSError:
+            link.close()
+            raise
     # Unbuffered: a buffering reader would swallow trace events that follow the answer.
     return link, link.makefile("rb", buffering=0)
 

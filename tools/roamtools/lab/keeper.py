@@ -20,6 +20,9 @@ from roamtools.lab import kernel, plan, switch
 from roamtools.lab.mounts import remove_tree
 from roamtools.lab.rpc import OrderServer, Refusal, run_ready
 
+# A program that changes its privileges, as dnsmasq does, loses the order to die with its parent
+# (prctl(2), PR_SET_PDEATHSIG). The shell keeps it, and takes its namespace along.
+_IN_OWN_PID_NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child", "sh", "-c", '"$@"; :', "sh"]
 PATIENCE_S = 5.0  # for a namespace to end, or for a node's init to listen
 
 
@@ -139,7 +142,7 @@ class Keeper:
 
     def _dhcp(self, order: dict[str, Any]) -> None:
         if self._dnsmasq is not None:
-            self._dnsmasq.terminate()
+            self._dnsmasq.kill()
             self._dnsmasq.wait()
             self._dnsmasq = None
         if order["on"]:
@@ -147,9 +150,10 @@ class Keeper:
             config.write_text(
                 switch.dnsmasq_config(self._lab_dir, order["auth"], order["alt"], order["listed"])
             )
+            command = ["dnsmasq", "--keep-in-foreground", f"--conf-file={config}"]
             with (self._lab_dir / "dnsmasq.log").open("ab") as log:
                 self._dnsmasq = subprocess.Popen(
-                    ["dnsmasq", "--keep-in-foreground", f"--conf-file={config}"],
+                    [*_IN_OWN_PID_NAMESPACE, *command],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

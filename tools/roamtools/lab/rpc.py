@@ -36,14 +36,17 @@ def call(path: Path, order: dict[str, Any], timeout_s: float = CALL_S) -> dict[s
 
 def listen(path: Path) -> socket.socket:
     """A listening Unix socket at `path`, only for its owner."""
-    path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o077)
+    # Under its name only once it listens: whoever sees the socket can connect.
+    new = path.with_name(f".{path.name}")
+    new.unlink(missing_ok=True)
     try:
-        listener.bind(str(path))
+        listener.bind(str(new))
     finally:
         os.umask(before)
     listener.listen(16)
+    new.replace(path)
     listener.setblocking(False)
     return listener
 
