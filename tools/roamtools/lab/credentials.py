@@ -19,6 +19,7 @@ def _roamctl(*arguments: str | Path) -> None:
         capture_output=True,
         text=True,
         check=False,
+        start_new_session=True,  # Ctrl-C is for us, who then end it
     )
     if done.returncode:
         what = " ".join(map(str, arguments[:2]))

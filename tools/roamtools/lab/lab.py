@@ -4,6 +4,7 @@ Every method works from any process that may: the lab itself lives in its keeper
 words why something cannot be done.
 """
 
+import fcntl
 import json
 import os
 import select
@@ -37,6 +38,7 @@ class Lab(LabNodes):
         self._credentials = credentials.Credentials(self.directory)
         self._keeper: subprocess.Popen[bytes] | None = None
         self._tie: int | None = None
+        self._lock: int | None = None
 
     def __enter__(self) -> "Lab":
         return self
@@ -94,15 +96,31 @@ class Lab(LabNodes):
             raise
 
     def _claim_directory(self) -> None:
+        """Make the lab's directory; a lock on it, kept by the keeper, says that it is in use."""
         self.directory.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        if self.exists():
-            if self._is_alive():
-                raise Refusal(f"lab {self.name!r} is up already; 'lab down' ends it")
-            remove_tree(self.directory)  # its keeper was killed, and everything with it
-        self.directory.mkdir(mode=0o755)
-        self.directory.chmod(0o755)
-        (self.directory / "nodes").mkdir(mode=0o755)
-        make_home(self.directory / "home")
+        self.directory.mkdir(mode=0o755, exist_ok=True)
+        self._lock = os.open(self.directory, os.O_RDONLY)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._unlock()
+            raise Refusal(f"lab {self.name!r} is up already; 'lab down' ends it") from None
+        try:
+            self._forget_keeper()
+            for left in self.directory.iterdir():  # its keeper was killed, and everything with it
+                remove_tree(left) if left.is_dir() else left.unlink()
+            self.directory.chmod(0o755)
+            (self.directory / "nodes").mkdir(mode=0o755)
+            make_home(self.directory / "home")
+        except BaseException:
+            remove_tree(self.directory)
+            self._unlock()
+            raise
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _is_alive(self) -> bool:
         try:
@@ -113,6 +131,7 @@ class Lab(LabNodes):
 
     def _start_keeper(self) -> None:
         """Start the keeper, tied to us: whatever happens to us during `up`, nothing is left."""
+        assert self._lock is not None
         read_end, self._tie = os.pipe()
         with (self.directory / "keeper.log").open("ab") as log:
             self._keeper = subprocess.Popen(
@@ -123,11 +142,12 @@ class Lab(LabNodes):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=[read_end],
+                pass_fds=[read_end, self._lock],
                 start_new_session=True,  # Ctrl-C in the terminal is for the command, not for it
                 umask=0o022,
             )
         os.close(read_end)
+        self._unlock()
         deadline = time.monotonic() + START_S
         while not self._is_alive():
             if self._keeper.poll() is not None or time.monotonic() > deadline:
@@ -162,17 +182,21 @@ class Lab(LabNodes):
         try:
             pid = int(self._order(op="stop")["pid"])
         except (OSError, Refusal):
-            pid = self._keeper.pid if self._keeper else 0
+            pid = 0  # it is gone, or has not begun to listen
             if self._keeper is not None:
                 self._keeper.terminate()
+        if pid and self._keeper is None:
+            _wait_for_end(pid)
+        self._forget_keeper()
+
+    def _forget_keeper(self) -> None:
+        """Let go of a keeper of ours that has ended or is about to."""
         if self._tie is not None:
             os.close(self._tie)
             self._tie = None
         if self._keeper is not None:
             self._keeper.wait(END_S)
             self._keeper = None
-        elif pid:
-            _wait_for_end(pid)
 
     def dhcp(self, on: bool) -> None:
         """Start or stop the network's DHCP and name server."""
