@@ -96,11 +96,13 @@ class Topology:
             self._untrusted.pop(unsigned, None)  # its secret has been set right
         else:
             self._remember_untrusted(record)
-        record.message, record.lastseen, record.source = message, now, source
-        record.timeoff = message.time - int(wall)
-        names = {each.interface for each in message.interfaces}
+        record.lastseen, record.source = now, source
+        late = message.boot == record.message.boot and message.seq < record.message.seq
+        if not (trusted and late):
+            record.message, record.timeoff = message, message.time - int(wall)
+        names = {each.interface for each in record.message.interfaces}
         record.lastpkt = {name: at for name, at in record.lastpkt.items() if name in names}
-        for interface in message.interfaces:
+        for interface in record.message.interfaces:
             if str(interface.ip) == source[0]:
                 record.lastpkt[interface.interface] = now
         return record
