@@ -12,7 +12,7 @@ from roamwire.datagrams import Interface, parse_datagram
 from roamwire.signing import GroupSecrets
 from roamwire.tokens import Token
 from sessionhost.core.actions import Close, Lookup, Send, StartSession
-from sessionhost.core.group import GroupManager, Standing
+from sessionhost.core.group import GroupManager, Standing, TokenAsked
 from sessionhost.core.registration import Registration
 from sessionhost.core.server import ServerCore
 from sessionhost.core.timing import PROFILES
@@ -31,11 +31,27 @@ def interface(address, name="eth0", bits=24):
     return Interface(name, ip, IPv4Address(mask), IPv4Address(int(ip) | ~mask & 2**32 - 1))
 
 
+class Talker(GroupManager):
+    """A group manager whose program answers proofs ("are you this boot?") by itself."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.kept = []
+
+    def answer_proofs(self):
+        """Answer proofs, keep all other events."""
+        while (event := self.next_event()) is not None:
+            if isinstance(event, TokenAsked) and not event.digest:
+                self.answer(event, (), "", pending=False, home="")
+            else:
+                self.kept.append(event)
+
+
 def manager(name, address, secrets=SECRETS, profile="fast", seed=None, **options):
     """A group manager with one interface."""
     standing = Standing(name, cpus=4, interfaces=(interface(address),))
     rng = random.Random(f"{name} {seed}")
-    return GroupManager(standing, secrets, PROFILES[profile], rng, **options)
+    return Talker(standing, secrets, PROFILES[profile], rng, **options)
 
 
 @dataclass
@@ -57,7 +73,7 @@ class Lan:
         self.nodes = {}
         self.sent = []
         self.lose = lambda _sender, _receiver, _data: False
-        self.refuse = False
+        self.refuse = False  # whether the kernel of a host that does not run refuses datagrams
 
     def join(self, name, machine, address):
         """Plug a machine in (again: a new start of that host)."""
@@ -75,12 +91,14 @@ class Lan:
         while moved:
             moved = False
             for node in self._running():
+                self.after(node)
                 for out in node.machine.datagrams_to_send(self.now):
                     self.sent.append((self.now, node.name, out))
                     moved = True
                     if not node.cut:
                         self._carry(node, out)
-                self.after(node)
+        for node in self._running():
+            self.after(node)
 
     def _carry(self, sender, out):
         broadcast = out.address.endswith(".255")
@@ -93,12 +111,14 @@ class Lan:
                 way = "broadcast" if broadcast else "unicast"
                 source = (sender.address, GROUP_PORT)
                 node.machine.receive_datagram(out.data, source, "eth0", self.now, way)
-        gone = [node for node in self.nodes.values() if node.address == out.address and not node.up]
-        if gone and self.refuse:
-            sender.machine.refused(out.address, self.now)
+                self.after(node)
+        for node in self.nodes.values():
+            if node.address == out.address and not node.up and self.refuse:
+                sender.machine.refused(out.address, self.now)
 
     def after(self, node):
-        """What the program does with a machine's events (for servers: its actions)."""
+        """What the program does with a machine's events (for servers: with its actions)."""
+        node.machine.answer_proofs()
 
     def _running(self):
         return [node for node in self.nodes.values() if node.up]
@@ -138,11 +158,15 @@ class Lan:
 
 
 def events(machine):
-    """All events that wait in a group manager."""
-    found = []
-    while (event := machine.next_event()) is not None:
-        found.append(event)
+    """All events that wait in a group manager, but for proofs: those are answered."""
+    machine.answer_proofs()
+    found, machine.kept = machine.kept, []
     return found
+
+
+def live(machine):
+    """Names of the trusted hosts that are up."""
+    return [record.host for record in machine.topology.live()]
 
 
 @dataclass
