@@ -2,9 +2,8 @@
 
 Cases: `same_server`: card in to first whole frame, the session is on the server that the terminal
 is connected to. `redirect`: it is on another one. `card_out`: card out to blank screen.
-`new_session`: card in to painted desktop. All start at the moment when PC/SC told of the card; a
-frame counts when
-it is painted. A desktop is painted with the last large change before the picture is still.
+`new_session`: card in to painted desktop (see `picture`). All start at the moment when PC/SC told
+of the card; a frame counts when it is on the terminal's screen.
 """
 
 import time
@@ -12,17 +11,12 @@ from typing import Any
 
 from roamtools.bench.group import end_sessions, sessions, wait_trusted
 from roamtools.bench.percentiles import Series
+from roamtools.bench.picture import painted_at
 from roamtools.lab.desk_bench import Trace
 from roamtools.lab.lab import Lab
 from roamtools.lab.rpc import Refusal
 
 FRAME_S = 20.0
-STILL_S = 1.0
-"""No large change for so long: the desktop is painted."""
-
-LARGE_PIXELS = 2000
-"""Larger than a blinking caret (some 60 pixels) and smaller than any window of the desktop."""
-
 REST_S = 0.5
 """A person's pause between two things."""
 
@@ -58,14 +52,7 @@ def _new_session(lab: Lab, card: str) -> float:
     """The card has no session yet: milliseconds to the painted desktop. It stays in."""
     with lab.trace(DESK) as trace:
         moment, frame = _card_in(lab, card, trace)
-        painted = frame["at"]
-        # Stillness ends the wait: a second without any event, or with small ones only.
-        while (event := next(iter(trace.events(STILL_S)), None)) is not None:
-            if event["event"] == "drawn" and event["pixels"] >= LARGE_PIXELS:
-                painted = event["at"]
-            if time.monotonic() - painted > STILL_S:
-                break
-    return float((painted - moment) * 1000)
+        return (painted_at(trace, frame["at"]) - moment) * 1000
 
 
 def _leave(lab: Lab) -> float:
