@@ -1,0 +1,273 @@
+"""Checkers that run after each step: what must hold at every moment, or after every message.
+
+Those that need a while to be sure (bounds, settling) are in `audit`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from roamtools.sim.plan import STABLE_S
+from roamtools.sim.stream import Stream
+from roamwire.control import Cause, Connect, Insert, Redirect, Server, Servers, Welcome, parse_line
+from roamwire.errors import RemoteProtocolError
+from roamwire.tickets import MAX_HOPS
+from roamwire.tokens import Token
+from sessionhost.core import actions
+from sessionhost.core.server import ServerCore
+
+if TYPE_CHECKING:
+    from roamtools.sim.desks import DeskNode
+    from roamtools.sim.hosts import HostNode
+    from roamtools.sim.world import World
+
+ATTACHED = float("inf")
+"""How recent a session is that is shown somewhere now."""
+
+RECENT_S = 1.0
+"""Two sessions this close in time may be taken for either: ages travel as rounded milliseconds."""
+
+
+class Violation(Exception):  # noqa: N818 - a finding about the core, not an error of ours
+    """An invariant of the design does not hold."""
+
+    def __init__(self, rule: str, detail: str) -> None:
+        super().__init__(f"{rule}: {detail}")
+        self.rule = rule
+        self.detail = detail
+
+
+@dataclass
+class Fact:
+    """What the simulator knows of a session, whatever the daemons believe."""
+
+    session: str
+    token: Token
+    user: str
+    host: "HostNode"
+    recent: float
+    epoch: int = 0
+    granted: int = 0
+    desk: str = ""
+    alive: bool = True
+
+
+@dataclass
+class Trail:
+    """What one connection has asked for last, and how often the desk has been sent on."""
+
+    insert: Insert | None = None
+    hops: int = 0
+
+
+class Checks:
+    """Incremental checkers; each raises Violation."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self.facts: dict[str, Fact] = {}
+        self.by_token: dict[Token, list[Fact]] = {}
+        self.trails: dict[str, Trail] = {}
+        self.counts: dict[str, int] = dict.fromkeys(
+            ("inserts", "redirects", "failovers", "connects", "sessions", "pictures"), 0
+        )
+
+    def fail(self, rule: str, detail: str) -> None:
+        """An invariant is broken."""
+        raise Violation(rule, detail)
+
+    # What servers and desks say to each other
+
+    def heard(self, host: "HostNode", stream: Stream, line: bytes) -> None:
+        """A line of a desk has reached a server."""
+        if not line.startswith(b"insert"):
+            return
+        message = parse_line(line)
+        if isinstance(message, Insert):
+            self.counts["inserts"] += 1
+            self.counts["failovers"] += message.cause is Cause.FAILOVER
+            trail = self.trails.setdefault(stream.node, Trail())
+            trail.insert = message
+            if message.cause is not Cause.REDIRECT:
+                trail.hops = 0
+
+    def sent(self, host: "HostNode", stream: Stream, line: bytes) -> None:
+        """A server sends a line to a desk."""
+        message = parse_line(line)
+        if isinstance(message, Welcome | Servers):
+            for server in message.servers:
+                self._is_ours(server, f"{host.name} lists")
+        elif isinstance(message, Redirect):
+            self._redirected(host, stream, message)
+        elif isinstance(message, Connect):
+            self.counts["connects"] += 1
+            self.trails.setdefault(stream.node, Trail()).hops = 0
+
+    def _is_ours(self, server: Server, who: str) -> None:
+        known = self._world.by_address.get(server.address)
+        if known is None or known.name != server.host:
+            self.fail("unsigned", f"{who} {server.host} at {server.address}, which is no server")
+
+    def _redirected(self, host: "HostNode", stream: Stream, message: Redirect) -> None:
+        self.counts["redirects"] += 1
+        desk = self._world.desks_by_name[stream.node]
+        self._is_ours(Server(message.host, message.address, message.port), "redirect to")
+        trail = self.trails.setdefault(stream.node, Trail())
+        trail.hops += 1
+        if trail.hops > MAX_HOPS and not desk.rogue:
+            self.fail("hops", f"{stream.node} is sent on for the {trail.hops}. time")
+        asked = trail.insert
+        if asked is not None and asked.seq == message.seq and asked.lost == message.host:
+            self.fail("lost", f"{stream.node} is sent to {message.host}, which it has just lost")
+
+    def stray(self, desk: "DeskNode", server: Server) -> None:
+        """A desk tries an address where no server is: a forged hint may cost it that much."""
+        if server.host != self._world.attacker.NAME:
+            self.fail("unsigned", f"{desk.name} was sent to {server.host} at {server.address}")
+
+    # Sessions
+
+    def starting(self, host: "HostNode", order: actions.StartSession) -> None:
+        """A server makes a new session."""
+        self.counts["sessions"] += 1
+        registered = self._world.registry.get(order.token)
+        if registered is None or not registered.enabled or registered.user != order.user:
+            self.fail("proof", f"{host.name} starts a session of {order.user} for {order.token}")
+        others = self.by_token.setdefault(order.token, [])
+        if self._world.stable_for >= STABLE_S:
+            for other in others:
+                if other.alive and other.host.up and other.host is not host:
+                    self.fail(
+                        "most recent",
+                        f"{host.name} makes a second session for {order.token}, "
+                        f"{other.session} is on {other.host.name}",
+                    )
+        if any(other.alive and other.host is host for other in others):
+            self.fail("most recent", f"{host.name} makes two sessions for {order.token}")
+        fact = Fact(order.session, order.token, order.user, host, self._world.clock.now)
+        self.facts[order.session] = fact
+        others.append(fact)
+
+    def session_ended(self, session: str) -> None:
+        """A session's processes are gone."""
+        fact = self.facts.get(session)
+        if fact is not None:
+            fact.alive = False
+            self.by_token[fact.token].remove(fact)
+
+    def host_died(self, host: "HostNode") -> None:
+        """A host's sessions are gone."""
+        for fact in list(self.facts.values()):
+            if fact.host is host and fact.alive:
+                self.session_ended(fact.session)
+
+    def remembered(self, host: "HostNode", action: actions.Remember) -> None:
+        """A session was attached (its epoch has risen) or detached."""
+        fact = self.facts.get(action.session)
+        if fact is None or not fact.alive:
+            return
+        if action.epoch > fact.epoch:
+            self._is_most_recent(fact)
+            fact.epoch, fact.recent = action.epoch, ATTACHED
+        else:
+            fact.recent = action.last_connected
+
+    def _is_most_recent(self, fact: Fact) -> None:
+        """Called before an attachment counts: no other reachable session may be more recent."""
+        if self._world.stable_for < STABLE_S:
+            return
+        for other in self.by_token[fact.token]:
+            if other.host.up and other.recent > fact.recent + RECENT_S:
+                self.fail(
+                    "most recent",
+                    f"{fact.token} gets session {fact.session} on {fact.host.name}, "
+                    f"{other.session} on {other.host.name} is more recent",
+                )
+
+    def granted(self, host: "HostNode", grant: actions.Grant) -> None:
+        """A display ticket was made: a new attachment has a new epoch."""
+        fact = self.facts.get(grant.session)
+        if fact is None or not fact.alive:
+            return
+        if grant.epoch <= fact.granted:
+            self.fail("epoch", f"{grant.session} is granted epoch {grant.epoch} again")
+        fact.granted = grant.epoch
+        self._not_taken_back(fact, grant.dtu)
+
+    def _not_taken_back(self, fact: Fact, desk: str) -> None:
+        """The newest insert wins: a desk that was taken over from must not take it back."""
+        before, fact.desk = fact.desk, desk
+        if before in ("", desk) or self._world.stable_for < STABLE_S:
+            return
+        loser, winner = self._world.desks_by_name[before], self._world.desks_by_name[desk]
+        if loser.card == fact.token and winner.card_at < loser.card_at - RECENT_S:
+            self.fail("one screen", f"{desk} takes {fact.session} back from {before}")
+
+    def admitted(self, host: "HostNode", desk: str, session: str, epoch: int) -> None:
+        """The gateway lets a desk see a session."""
+        fact = self.facts.get(session)
+        if fact is None or not fact.alive:
+            self.fail("proof", f"{desk} is let in to {session}, which is gone")
+        elif host.core is not None:
+            here = host.core.sessions.get(session)
+            attachment = here.attachment if here is not None else None
+            if attachment is None or (attachment.dtu, attachment.epoch) != (desk, epoch):
+                # Right after a daemon restart nothing is attached yet, and old tickets still hold.
+                if self._world.clock.now - host.started_at > STABLE_S:
+                    self.fail("proof", f"{desk} is let in to {session} epoch {epoch}: {attachment}")
+
+    # After each step of a machine
+
+    def host_step(self, host: "HostNode", core: ServerCore) -> None:
+        """Each session has at most one screen, and it is the one that the core knows of."""
+        seen: set[str] = set()
+        for session, epoch in host.display.gate.connections():
+            if session in seen:
+                self.fail("one screen", f"{session} on {host.name} has two displays")
+            seen.add(session)
+            here = core.sessions.get(session)
+            if here is None:
+                self.fail("one screen", f"{session} on {host.name} is shown and unknown")
+            elif here.attachment is None:
+                if epoch > host.inherited.get(session, 0):
+                    self.fail("one screen", f"{session} on {host.name} is shown and detached")
+            elif here.attachment.epoch != epoch and epoch > host.inherited.get(session, 0):
+                self.fail("one screen", f"{session} on {host.name} is shown at an old epoch")
+
+    def desk_step(self, desk: "DeskNode") -> None:
+        """What is on a screen belongs to the card in the reader, also when it is dimmed."""
+        if desk.screen is None:
+            return
+        fact = self.facts.get(desk.screen.session)
+        if desk.card is None:
+            self.fail("proof", f"{desk.name} shows {desk.screen.session} without a card")
+        elif fact is None or fact.token != desk.card:
+            self.fail("proof", f"{desk.name} shows {desk.screen.session} to {desk.card}")
+
+    def shown(self, desk: "DeskNode") -> None:
+        """A desk's first picture of a session."""
+        self.counts["pictures"] += 1
+        self.desk_step(desk)
+
+
+def guarded(act: Callable[[], None]) -> Violation | None:
+    """Run it; an exception that leaves the core is a violation like any other."""
+    try:
+        act()
+    except Violation as violation:
+        return violation
+    except RemoteProtocolError as error:
+        return Violation("exception", f"RemoteProtocolError left the core: {error}")
+    except Exception as error:
+        return Violation("exception", f"{type(error).__name__}: {error}{_where(error)}")
+    return None
+
+
+def _where(error: BaseException) -> str:
+    trace = error.__traceback__
+    place = ""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        place = f" ({code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} {code.co_name})"
+        trace = trace.tb_next
+    return place

@@ -1,0 +1,142 @@
+"""The people: cards that go in and out of desks, sometimes faster than anything can follow."""
+
+import random
+from typing import TYPE_CHECKING
+
+from dtu.core import catalogue
+from roamtools.sim.plan import Plan
+from roamwire.notices import DisconnectReason
+from roamwire.tokens import Token
+from sessionhost.core.registration import Registration
+
+if TYPE_CHECKING:
+    from roamtools.sim.desks import DeskNode
+    from roamtools.sim.world import World
+
+CLONED = 0.03
+"""Share of card numbers of which two cards exist: a card number can be copied."""
+
+UNKNOWN = 0.04
+"""Share of cards that the registry does not know, or has disabled."""
+
+REACTION_S = 3.0
+"""After "signed off" or "did not start" a person pulls the card and puts it in again."""
+
+AGAIN = frozenset({catalogue.ENDED.code, 33, 34, 35})
+
+
+class Card:
+    """One card and the person who carries it."""
+
+    def __init__(self, token: Token) -> None:
+        self.token = token
+        self.desk: DeskNode | None = None
+
+
+class People:
+    """Everybody with a card; one card is in one desk at a time."""
+
+    def __init__(self, world: "World", plan: Plan, rng: random.Random) -> None:
+        self._world = world
+        self._plan = plan
+        self._rng = rng
+        self._still = False
+        self.cards: list[Card] = []
+        self.cloned: set[Token] = set()
+        for number in range(max(2, int(plan.dtus * plan.cards_per_desk))):
+            token = Token("uid", f"{number:08x}")
+            self.cards.append(Card(token))
+            lot = rng.random()
+            if lot < UNKNOWN:
+                if lot < UNKNOWN / 2:
+                    world.registry[token] = Registration(f"u{number}", enabled=False)
+                continue
+            world.registry[token] = Registration(f"u{number}", enabled=True)
+            if rng.random() < CLONED or number == plan.dtus // 4:
+                self.cloned.add(token)
+                self.cards.append(Card(token))
+
+    def start(self) -> None:
+        """Everybody comes to work."""
+        clock = self._world.clock
+        for card in self.cards:
+            clock.after(self._rng.uniform(0.5, self._plan.walk_s * 2), self._arrive, card)
+        clock.after(REACTION_S, self._react)
+        clock.after(20.0, self._sign_off)
+
+    def be_still(self) -> None:
+        """Nobody moves any more, but those who are told to try again do."""
+        self._still = True
+
+    def _free_desk(self) -> "DeskNode | None":
+        for _ in range(6):
+            desk = self._rng.choice(self._world.desks)
+            if desk.card is None:
+                return desk
+        return None
+
+    def _arrive(self, card: Card) -> None:
+        if self._still:
+            return
+        desk = self._free_desk()
+        if desk is None:
+            self._world.clock.after(self._plan.walk_s, self._arrive, card)
+            return
+        if self._rng.random() < 0.02:
+            desk.misread(self._rng.choice(["pulled", "mute", "foreign"]))
+        self._put(card, desk)
+
+    def _put(self, card: Card, desk: "DeskNode") -> None:
+        card.desk = desk
+        desk.insert(card.token)
+        lot = self._rng.random()
+        if lot < 0.10:  # bounce: out and in and out within a second
+            stay = self._rng.uniform(0.0005, 0.4)
+        elif lot < 0.2:
+            stay = self._rng.uniform(0.3, 3.0)
+        else:
+            stay = self._rng.expovariate(1 / self._plan.stay_s) + 2
+        self._world.clock.after(stay, self._leave, card)
+
+    def _leave(self, card: Card) -> None:
+        desk = card.desk
+        if desk is None or self._still:
+            return
+        desk.remove()
+        card.desk = None
+        clock, lot = self._world.clock, self._rng.random()
+        if lot < 0.12:
+            clock.after(self._rng.uniform(0.0005, 0.3), self._again, (card, desk))
+        elif lot < 0.3:
+            clock.after(self._rng.uniform(0.02, 1.0), self._arrive, card)
+        else:
+            clock.after(self._rng.expovariate(1 / self._plan.walk_s), self._arrive, card)
+
+    def _again(self, pair: "tuple[Card, DeskNode]") -> None:
+        card, desk = pair
+        if desk.card is None and card.desk is None and not self._still:
+            self._put(card, desk)
+
+    def _react(self, _: None) -> None:
+        for card in self.cards:
+            desk = card.desk
+            if desk is not None and desk.words in AGAIN and card.token in self._world.registry:
+                desk.remove()
+                desk.insert(card.token)
+        self._world.clock.after(REACTION_S, self._react)
+
+    def _sign_off(self, _: None) -> None:
+        """Somebody ends their session from its menu."""
+        if self._still:
+            return
+        jobs = [
+            (host, job)
+            for host in self._world.hosts
+            for job in host.launcher.jobs.values()
+            if job.ready
+        ]
+        if jobs:
+            host, job = self._rng.choice(jobs)
+            self._world.note("people", f"{job.user} signs off on {host.name}")
+            host.launcher.end(job.session, DisconnectReason.ENDED)
+        self._world.clock.after(self._rng.uniform(5, 25), self._sign_off)

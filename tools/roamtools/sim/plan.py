@@ -1,0 +1,57 @@
+"""What one simulated run is made of, and the bounds that its checkers hold the core to."""
+
+from dataclasses import dataclass
+
+from dtu.core import timing as desk
+from sessionhost.core import timing as host
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sizes and times of one seed; every time is in virtual seconds."""
+
+    servers: int = 8
+    dtus: int = 200
+    seconds: float = 300.0
+    cards_per_desk: float = 0.75
+    stay_s: float = 35.0
+    walk_s: float = 8.0
+    calm_s: tuple[float, float] = (14.0, 24.0)
+    settle_s: float = 32.0
+
+
+MARGIN_S = 0.6
+"""Round trips, TLS, the grain of the checkers' own ticks."""
+
+STABLE_S = 11.0
+"""So long after the last fault the group is stable: hosts down after 4 s, silent links after 7 s."""
+
+LINK_STALE_S = host.LINK_SILENT_S + 1.0 + MARGIN_S
+"""A server drops a link this long after its DTU has left without a word."""
+
+HOST_DOWN_S = host.PROFILES["fast"].host_down_s + MARGIN_S
+"""A silent host is no longer taken for live after this."""
+
+LOOSE_PAUSE_S = 1.5 * desk.MAX_SEEK_PAUSE_S + desk.SERVER_ANSWERS_S
+"""A DTU that had found nobody before may be in its longest pause between two rounds."""
+
+PICTURE_S = (
+    desk.INSERT_ANSWER_S
+    + host.RESTARTING_QUESTION_S
+    + (host.PENDING_ROUNDS + 1) * (host.QUESTION_S + host.PENDING_RETRY_S)
+    + 2 * desk.CONNECT_S
+    + 1.3 * desk.MAX_DISPLAY_RETRY_S
+)
+"""From being attached to the picture: a lost insert, all rounds of questions, the hops."""
+
+
+def attach_bound(silent: int, *, restarts: bool) -> float:
+    """After a server's death in a healthy network every DTU is attached again within this.
+
+    Noticing the silence, the jitter, one full connection time-out for each of `silent` servers that
+    do not answer (and for the dead target of a redirect), and the patience with a server whose
+    daemons restart.
+    """
+    noticed = desk.LOST_S + desk.FAILOVER_JITTER_S
+    patience = host.RESTART_NOTICE_S + desk.CONNECT_S if restarts else 0.0
+    return noticed + (silent + 1) * desk.CONNECT_S + patience + MARGIN_S
