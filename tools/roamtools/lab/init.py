@@ -22,6 +22,7 @@ RESTART_FIRST_S, RESTART_LONGEST_S = 0.1, 2.0
 STEADY_S = 10.0  # a process that ran this long begins again with the shortest pause
 STOP_S = 3.0  # time for SIGTERM before SIGKILL
 MAX_PROCESSES = 64
+KEPT = ("PYTHONDONTWRITEBYTECODE",)  # whoever says so wants no files of root in the tree
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -186,6 +187,7 @@ def _become(process: Process, log: Path) -> None:
         "LOGNAME": account.pw_name,
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
+        **{name: os.environ[name] for name in KEPT if name in os.environ},
         **process.env,
     }
     os.execvpe(process.argv[0], process.argv, env)
