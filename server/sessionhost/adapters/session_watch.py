@@ -117,6 +117,8 @@ class SessionWatch:
             return
         self.record = self.record.led_by(pid, began)
         self._store.save(self.record)
+        if self._process is not None and self._process.pid != pid:
+            self._process.terminate()  # systemd-run, which has done its part
         if self._stopping:
             self._send(signal.SIGTERM)
 
