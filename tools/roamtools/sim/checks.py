@@ -161,6 +161,12 @@ class Checks:
             if fact.host is host and fact.alive:
                 self.session_ended(fact.session)
 
+    def daemon_died(self, host: "HostNode") -> None:
+        """What a host daemon has not noted down, its successor cannot know."""
+        for fact in self.facts.values():
+            if fact.alive and fact.host is host and fact.session in host.remembered:
+                fact.recent = host.remembered[fact.session][1]
+
     def remembered(self, host: "HostNode", action: actions.Remember) -> None:
         """A session was attached (its epoch has risen) or detached."""
         fact = self.facts.get(action.session)
@@ -211,10 +217,10 @@ class Checks:
         elif host.core is not None:
             here = host.core.sessions.get(session)
             attachment = here.attachment if here is not None else None
-            if attachment is None or (attachment.dtu, attachment.epoch) != (desk, epoch):
-                # Right after a daemon restart nothing is attached yet, and old tickets still hold.
-                if self._world.clock.now - host.started_at > STABLE_S:
-                    self.fail("proof", f"{desk} is let in to {session} epoch {epoch}: {attachment}")
+            known = attachment is not None and (attachment.dtu, attachment.epoch) == (desk, epoch)
+            # Right after a daemon restart nothing is attached yet, and old tickets still hold.
+            if not known and self._world.clock.now - host.started_at > STABLE_S:
+                self.fail("proof", f"{desk} is let in to {session} epoch {epoch}: {attachment}")
 
     # After each step of a machine
 

@@ -199,6 +199,7 @@ class HostNode:
         self.core = None
         self.daemon = 0
         self.silent_since = self.clock.now
+        self.world.checks.daemon_died(self)
 
     def crash(self, *, power: bool) -> None:
         """All processes die; with `power`, the machine too, and no connection is reset."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from unittest.mock import patch
 
-from roamwire import control
+from roamwire import control, datagrams
 from roamwire.signing import GroupSecrets
 from sessionhost.core import group, server
 
@@ -25,7 +25,7 @@ def installed() -> Iterator[None]:
         patch.object(control, "encode_line", encode),
         patch.object(server, "parse_line", parse),
         patch.object(server, "encode_line", encode),
-        patch.object(group, "parse_datagram", lru_cache(SIZE)(group.parse_datagram)),
+        patch.object(group, "parse_datagram", lru_cache(SIZE)(datagrams.parse_datagram)),
         patch.object(GroupSecrets, "verify", lru_cache(SIZE)(GroupSecrets.verify)),
     ):
         yield

@@ -24,7 +24,7 @@ MARGIN_S = 0.6
 """Round trips, TLS, the grain of the checkers' own ticks."""
 
 STABLE_S = 11.0
-"""So long after the last fault the group is stable: hosts down after 4 s, silent links after 7 s."""
+"""So long after the last fault the group is stable: down is 4 s, a silent link 7 s."""
 
 LINK_STALE_S = host.LINK_SILENT_S + 1.0 + MARGIN_S
 """A server drops a link this long after its DTU has left without a word."""
