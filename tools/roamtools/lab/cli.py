@@ -107,8 +107,25 @@ def _tells(told: Any) -> str:
     """What a server or desk says of itself, on one line."""
     if not isinstance(told, dict):
         return ""
-    plain = {k: v for k, v in told.items() if k != "ok" and isinstance(v, str | int | float)}
-    return ", ".join(f"{key} {value}" for key, value in plain.items())
+    if "error" in told:
+        return str(told["error"])
+    if "topology" in told:
+        sessions = [_session(session) for session in told.get("sessions", [])]
+        parts = [f"sessions: {', '.join(sessions) or 'none'}"]
+        strangers = [host["host"] for host in told["topology"] if not host["trusted"]]
+        if strangers:
+            parts.append(f"not TRUSTED: {', '.join(strangers)}")
+        return "; ".join(parts)
+    parts = [str(told.get("state", ""))]
+    if told.get("server"):
+        parts.append(f"to {told['server']}")
+    parts.append(f"session {told['session']}" if told.get("session") else f"({told.get('title')})")
+    return " ".join(parts)
+
+
+def _session(session: dict[str, Any]) -> str:
+    place = f" at {session['dtu']}" if session.get("dtu") else ""
+    return f"{session.get('user')}{place}"
 
 
 def _on(flag: bool) -> str:
