@@ -15,7 +15,8 @@ class Heartbeat:
 
     def start(self, keepalive_ms: int, lost_ms: int, now: float) -> None:
         """The server said welcome and how often it wants to hear from us; both are bounded."""
-        self._keepalive_s = max(keepalive_ms / 1000, timing.MIN_KEEPALIVE_S)
+        keepalive_s = max(keepalive_ms / 1000, timing.MIN_KEEPALIVE_S)
+        self._keepalive_s = min(keepalive_s, timing.MAX_LOST_S / 2)
         self._lost_s = min(max(lost_ms / 1000, 2 * self._keepalive_s), timing.MAX_LOST_S)
         self._heard = now
         self.deadline = now + self._keepalive_s
