@@ -12,6 +12,7 @@ CARD_FOREIGN = Words(23, "Card not known", "This kind of card has no number that
 CARD_PULLED = Words(24, "Card not readable", "The card was pulled too early. Put it in again.")
 NO_READER = Words(25, "No card reader", "Plug the card reader in.")
 NO_SERVICE = Words(26, "No card service", "The card service is not running. Waiting for it.")
+CARD_BUSY = Words(28, "Card in use", "Another program holds the card. Put the card in again.")
 OPENING = Words(27, "Opening your session", "One moment.")
 SERVER_LOST = Words(41, "Server lost", "Your server does not answer. Moving to another one.")
 RESTARTING = Words(42, "One moment", "Your server restarts. Your session is kept.")
@@ -40,7 +41,12 @@ DISCONNECTS = {
     DisconnectReason.TAKEN_OVER.value: TAKEN_OVER,
     DisconnectReason.ENDED.value: ENDED,
 }
-CARD_PROBLEMS = {"mute": CARD_MUTE, "foreign": CARD_FOREIGN, "pulled": CARD_PULLED}
+CARD_PROBLEMS = {
+    "mute": CARD_MUTE,
+    "foreign": CARD_FOREIGN,
+    "pulled": CARD_PULLED,
+    "busy": CARD_BUSY,
+}
 READER_PROBLEMS = {"no_reader": NO_READER, "no_service": NO_SERVICE}
 
 
