@@ -418,6 +418,8 @@ class GroupManager:
                 question.repeat_at = now + QUESTION_REPEAT_S
                 self._repeat(question)
         for record in self.topology.mark_down(now):
+            # It must answer us again: what we have never heard of it can be replayed to us.
+            self._present.pop(record.host, None)
             self._events.append(HostDown(record.host))
 
     def _give_up(self, question: Question) -> None:

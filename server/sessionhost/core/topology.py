@@ -84,7 +84,10 @@ class Topology:
     def heard(
         self, message: Host, *, trusted: bool, source: tuple[str, int], now: float, wall: float
     ) -> HostRecord | None:
-        """Take in a host message; None if the table of trusted hosts is full."""
+        """Take in a host message; None if it changes nothing: the table is full, or it is old.
+
+        An old one was overtaken, or held back by an attacker: it is no sign that the host lives.
+        """
         unsigned = (message.host, source[0])
         record = self._trusted.get(message.host) if trusted else self._untrusted.get(unsigned)
         if record is None:
@@ -96,10 +99,12 @@ class Topology:
             self._untrusted.pop(unsigned, None)  # its secret has been set right
         else:
             self._remember_untrusted(record)
-        record.lastseen, record.source = now, source
         late = message.boot == record.message.boot and message.seq < record.message.seq
+        if trusted and late and record.down:
+            return None
         if not (trusted and late):
             record.message, record.timeoff = message, message.time - int(wall)
+            record.lastseen, record.source = now, source
         names = {each.interface for each in record.message.interfaces}
         record.lastpkt = {name: at for name, at in record.lastpkt.items() if name in names}
         for interface in record.message.interfaces:
