@@ -83,7 +83,7 @@ class Attacker:
         message = parse_line(line)
         if not isinstance(message, Insert):
             return line
-        kept = self._tickets.setdefault(str(message.token), [])
+        kept = self._tickets.setdefault(f"{desk.name} {message.token}", [])
         if message.cause is Cause.REDIRECT:
             kept.append(message.ticket)
             del kept[:-8]

@@ -15,6 +15,7 @@ from roamwire.tickets import MAX_HOPS
 from roamwire.tokens import Token
 from sessionhost.core import actions
 from sessionhost.core.server import ServerCore
+from sessionhost.core.timing import NONCE_S
 
 if TYPE_CHECKING:
     from roamtools.sim.desks import DeskNode
@@ -26,6 +27,12 @@ ATTACHED = float("inf")
 
 RECENT_S = 1.0
 """Two sessions this close in time may be taken for either: ages travel as rounded milliseconds."""
+
+
+COUNTED = (
+    "inserts", "redirects", "failovers", "connects", "sessions", "pictures", "judged", "judged_new",
+)  # fmt: skip
+"""`judged` attachments and `judged_new` sessions: in a stable group, where the strict rules hold."""
 
 
 class Violation(Exception):  # noqa: N818 - a finding about the core, not an error of ours
@@ -68,9 +75,8 @@ class Checks:
         self.facts: dict[str, Fact] = {}
         self.by_token: dict[Token, list[Fact]] = {}
         self.trails: dict[str, Trail] = {}
-        self.counts: dict[str, int] = dict.fromkeys(
-            ("inserts", "redirects", "failovers", "connects", "sessions", "pictures"), 0
-        )
+        self.tickets: dict[str, tuple[str, str, Token, float]] = {}
+        self.counts: dict[str, int] = dict.fromkeys(COUNTED, 0)
 
     def fail(self, rule: str, detail: str) -> None:
         """An invariant is broken."""
@@ -78,7 +84,7 @@ class Checks:
 
     # What servers and desks say to each other
 
-    def heard(self, host: "HostNode", stream: Stream, line: bytes) -> None:
+    def heard(self, stream: Stream, line: bytes) -> None:
         """A line of a desk has reached a server."""
         if not line.startswith(b"insert"):
             return
@@ -90,6 +96,21 @@ class Checks:
             trail.insert = message
             if message.cause is not Cause.REDIRECT:
                 trail.hops = 0
+
+    def believed(self, host: "HostNode", core: ServerCore, stream: Stream, line: bytes) -> None:
+        """If a server takes this insert for a redirect, one of ours has made its ticket, for it."""
+        link = core._links.get(stream.link)
+        if link is None or link.inserting is None or link.inserting.ticket is None:
+            return
+        insert, now = parse_line(line), self._world.clock.now
+        text = insert.ticket if isinstance(insert, Insert) else ""
+        made = self.tickets.pop(text, None)
+        if made is None:
+            self.fail("unsigned", f"{host.name} believes {stream.node} a used or forged ticket")
+        elif made[:3] != (stream.node, host.name, link.inserting.token):
+            self.fail("unsigned", f"{host.name} believes {stream.node} a ticket for {made}")
+        elif now - made[3] > NONCE_S:
+            self.fail("unsigned", f"{host.name} believes {stream.node} an old ticket")
 
     def sent(self, host: "HostNode", stream: Stream, line: bytes) -> None:
         """A server sends a line to a desk."""
@@ -113,6 +134,9 @@ class Checks:
         desk = self._world.desks_by_name[stream.node]
         self._is_ours(Server(message.host, message.address, message.port), "redirect to")
         trail = self.trails.setdefault(stream.node, Trail())
+        if trail.insert is not None:
+            made = (desk.name, message.host, trail.insert.token, self._world.clock.now)
+            self.tickets[message.ticket] = made
         trail.hops += 1
         if trail.hops > MAX_HOPS and not desk.rogue:
             self.fail("hops", f"{stream.node} is sent on for the {trail.hops}. time")
@@ -135,6 +159,7 @@ class Checks:
             self.fail("proof", f"{host.name} starts a session of {order.user} for {order.token}")
         others = self.by_token.setdefault(order.token, [])
         if self._world.stable_for >= STABLE_S:
+            self.counts["judged_new"] += 1
             for other in others:
                 if other.alive and other.host.up and other.host is not host:
                     self.fail(
@@ -182,6 +207,7 @@ class Checks:
         """Called before an attachment counts: no other reachable session may be more recent."""
         if self._world.stable_for < STABLE_S:
             return
+        self.counts["judged"] += 1
         for other in self.by_token[fact.token]:
             if other.host.up and other.recent > fact.recent + RECENT_S:
                 self.fail(

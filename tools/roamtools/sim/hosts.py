@@ -253,7 +253,9 @@ class HostNode:
             while (action := core.next_action()) is not None:
                 self._act(action)
             return
-        self.world.checks.heard(self, stream, line)
+        self.world.checks.heard(stream, line)
+        if line.startswith(b"insert"):
+            self.world.checks.believed(self, core, stream, line)
         self.pump()
 
     def link_closed(self, stream: Stream) -> None:

@@ -8,7 +8,10 @@ from sessionhost.core import timing as host
 
 @dataclass(frozen=True)
 class Plan:
-    """Sizes and times of one seed; every time is in virtual seconds."""
+    """Sizes and times of one seed; every time is in virtual seconds.
+
+    `rogues`: the share of desks that tamper with their own lines; their certificates are good.
+    """
 
     servers: int = 8
     dtus: int = 200
@@ -18,6 +21,7 @@ class Plan:
     walk_s: float = 8.0
     calm_s: tuple[float, float] = (14.0, 24.0)
     settle_s: float = 32.0
+    rogues: float = 0.02
 
 
 MARGIN_S = 0.6

@@ -21,9 +21,6 @@ from roamwire.signing import GroupSecrets
 from roamwire.tokens import Token
 from sessionhost.core.registration import Registration
 
-ROGUES = 0.02
-"""Share of desks that tamper with their own lines; their certificate is good."""
-
 SLOW_S = 14.0
 """A segment on a poor link can be this late; known of for SLOW_AFTER_S after it has healed."""
 SLOW_AFTER_S = 15.0
@@ -70,7 +67,7 @@ class World:
         self.desks = [DeskNode(self, n, self._rng(f"desk {n}")) for n in range(plan.dtus)]
         self.desks_by_name = {desk.name: desk for desk in self.desks}
         self.desks_by_address = {str(desk.ip): desk for desk in self.desks}
-        for desk in self.desks[:: int(1 / ROGUES)]:
+        for desk in self.desks[:: int(1 / plan.rogues)]:
             desk.rogue = True
         self.people = People(self, plan, self._rng("people"))
         self.nemesis = Nemesis(self, plan, self._rng("nemesis"))
