@@ -1,8 +1,12 @@
 """What the launcher refuses, and the lines on its socket."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from roamwire.errors import RemoteProtocolError
+from sessionhost.adapters.launcher_client import SessionOrder
 from sessionhost.adapters.order_socket import (
     MAX_ORDER_BYTES,
     encode_order,
@@ -10,6 +14,7 @@ from sessionhost.adapters.order_socket import (
     required,
     whole,
 )
+from sessionhost.adapters.session_spawn import leader_command, spawn_in_systemd
 from sessionhost.core.launching import OrderError, check_account, check_order
 
 
@@ -60,6 +65,21 @@ def test_a_bad_order_is_the_other_ends_error(line):
 def test_a_number_that_is_none(text):
     with pytest.raises(RemoteProtocolError):
         whole({"n": text}, "n", highest=10)
+
+
+def test_under_systemd_a_session_is_a_unit_of_its_own(monkeypatch):
+    started = []
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **how: started.append((command, how)))
+    order = SessionOrder("s1", "alice", "uid:04", "desktop", 1280, 800)
+    command = leader_command(order, Path("/r/desktop.toml"), Path("/run/s1"))
+    spawn_in_systemd(command, 6, 7, "s1")
+    (line, how) = started[0]
+    assert line[0] == "systemd-run"
+    assert "--unit=roamdesk-session-s1" in line
+    assert line[line.index("--") + 1 :] == command
+    assert (how["stdin"], how["stdout"]) == (6, 7)
+    assert "user=alice" in command
+    assert command[1:3] == ["-I", "-S"]
 
 
 def test_what_an_order_must_have():

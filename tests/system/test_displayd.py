@@ -151,9 +151,7 @@ def test_the_end_of_a_session_ends_its_display(host, desks):
 def test_a_session_that_is_not_there(host, desks):
     host.grant("s9", 1, "gone", "/run/nowhere")
     assert refusal(desks, "gone") == "the session does not answer"
-    event = host.next_display_event()
-    assert (event.session, event.epoch) == ("s9", 1)
-    assert isinstance(event, DisplayClosed)
+    assert host.next_display_event() == DisplayClosed("s9", 1, "session")
 
 
 def test_only_certificates_of_the_group_get_in(box, desks, tmp_path):

@@ -93,6 +93,16 @@ def test_users_do_not_reach_each_others_x_server(box, host):
     assert not any(opens("bob", display) for display in displays)
 
 
+def test_a_recipe_needs_no_rights_of_the_user(box, host):
+    box.recipes.chmod(0o700)
+    try:
+        probe = RfbProbe.at(host.ready("s1"))
+        probe.until(painted)
+        probe.close()
+    finally:
+        box.recipes.chmod(0o755)
+
+
 def test_a_killed_terminal_comes_back(box, host):
     host.ready("s1")
     first = wait_for(lambda: box.find("xterm"), what="xterm")[0]

@@ -97,6 +97,7 @@ class Display(Pipe):
         self._connecting: asyncio.Task[None] | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._over = False
+        self._reason = "dtu"  # what is told when the connection goes by itself
         self.dtu = ""
         self.admitted: Admitted | None = None
 
@@ -125,7 +126,7 @@ class Display(Pipe):
             self.end("protocol")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.end("dtu")
+        self.end(self._reason)
 
     def end(self, reason: str) -> None:
         """Closes both ends at once, without waiting for what is still in the buffers."""
@@ -171,6 +172,7 @@ class Display(Pipe):
             )
         except OSError as error:
             log.warning("session %s does not answer: %s", admitted.session, error)
+            self._reason = "session"
             self._refuse(NOTICE_NO_SESSION, "the session does not answer")
             return
         self._session_end = session_end
@@ -193,6 +195,5 @@ class Display(Pipe):
         if self.transport is not None:
             self.transport.write(encode_line(Notice(0, code, text)))
             self.transport.close()
-        self._patience = asyncio.get_running_loop().call_later(
-            ATTACH_TIMEOUT_S, self.end, "refused"
-        )
+        loop = asyncio.get_running_loop()
+        self._patience = loop.call_later(ATTACH_TIMEOUT_S, self.end, self._reason)

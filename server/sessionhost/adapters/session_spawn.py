@@ -12,7 +12,7 @@ from sessionhost.adapters.launcher_client import SessionOrder
 
 LEADER = Path(__file__).resolve().parent.parent / "app" / "session_leader.py"
 
-Spawn = Callable[[list[str], socket.socket, int, str], subprocess.Popen[bytes]]
+Spawn = Callable[[list[str], int, int, str], subprocess.Popen[bytes]]
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,14 @@ def leader_command(order: SessionOrder, recipe_file: Path, directory: Path) -> l
 
 
 def spawn_directly(
-    command: list[str], rfb: socket.socket, status: int, _session: str
+    command: list[str], rfb: int, status: int, _session: str
 ) -> subprocess.Popen[bytes]:
     """A plain child in a process session of its own; init inherits it if launcherd goes."""
-    return subprocess.Popen(
-        command, stdin=rfb.fileno(), stdout=status, start_new_session=True, env={}
-    )
+    return subprocess.Popen(command, stdin=rfb, stdout=status, start_new_session=True, env={})
 
 
 def spawn_in_systemd(
-    command: list[str], rfb: socket.socket, status: int, session: str
+    command: list[str], rfb: int, status: int, session: str
 ) -> subprocess.Popen[bytes]:
     """A transient service: a cgroup of its own, and nothing of launcherd's sandbox.
 
@@ -67,15 +65,21 @@ def spawn_in_systemd(
             "--",
             *command,
         ],
-        stdin=rfb.fileno(),
+        stdin=rfb,
         stdout=status,
         start_new_session=True,
     )
 
 
 def choose_spawn() -> Spawn:
-    """systemd's way where systemd runs (sd_booted(3)), the plain one in a lab or container."""
-    return spawn_in_systemd if Path("/run/systemd/system").is_dir() else spawn_directly
+    """systemd's way where it runs (sd_booted(3)), the plain one in a lab or container.
+
+    In a lab's namespace the machine's systemd can be in sight without being its first process.
+    """
+    booted = Path("/run/systemd/system").is_dir()
+    with open("/proc/1/comm", encoding="ascii", errors="replace") as file:
+        first = file.read().strip()
+    return spawn_in_systemd if booted and first == "systemd" else spawn_directly
 
 
 def start_leader(
@@ -85,7 +89,7 @@ def start_leader(
     status_read, status_write = os.pipe()
     try:
         command = leader_command(order, recipe_file, directory)
-        process = spawn(command, rfb, status_write, order.session)
+        process = spawn(command, rfb.fileno(), status_write, order.session)
     except BaseException:
         os.close(status_read)
         raise

@@ -25,6 +25,9 @@ from sessionhost.adapters.order_socket import (
 
 RFB_BACKLOG = 16
 
+MAX_RECIPE_FILES = 16
+"""A recipe and the settings of its programs (RECIPE-*)."""
+
 log = logging.getLogger(__name__)
 
 
@@ -89,6 +92,21 @@ class SessionStore:
         listener.listen(RFB_BACKLOG)
         return listener
 
+    def copy_recipe(self, session: str, recipes_dir: Path, recipe: str) -> Path:
+        """Copies RECIPE.toml and RECIPE-* to the session; returns the recipe's copy.
+
+        Its programs read their settings as the user, who may have no right to the originals; and
+        a recipe that is edited changes no session that runs.
+        """
+        target = self.directory(session) / "recipe"
+        target.mkdir()
+        target.chmod(0o755)
+        settings = sorted(recipes_dir.glob(f"{recipe}-*"))[: MAX_RECIPE_FILES - 1]
+        for source in (recipes_dir / f"{recipe}.toml", *settings):
+            (target / source.name).write_bytes(source.read_bytes())
+            (target / source.name).chmod(0o644)
+        return target / f"{recipe}.toml"
+
     def save(self, record: SessionRecord) -> None:
         """Writes the record so that it is there whole or not at all."""
         order = record.order
@@ -123,12 +141,9 @@ class SessionStore:
 
     def remove(self, session: str) -> None:
         """Removes a session's folder; what is mounted in it stays, and is told."""
-
-        def failed(_function: object, path: str, _error: object) -> None:
-            log.warning("session %s: cannot remove %s", session, path)
-
+        shutil.rmtree(self.directory(session), ignore_errors=True)
         if self.directory(session).exists():
-            shutil.rmtree(self.directory(session), onerror=failed)
+            log.warning("cannot remove all of %s: is something mounted in it?", session)
 
 
 def _record(data: bytes, name: str) -> SessionRecord:

@@ -124,13 +124,15 @@ class Launcher:
         except KeyError:
             raise OrderError(f"there is no Unix user {order.user!r} on this server") from None
         check_account(account.pw_name, account.pw_uid)
-        recipe_file = self._config.recipes_dir / f"{order.recipe}.toml"
-        parse_recipe(order.recipe, recipe_file.read_text(encoding="utf-8"))
+        recipes_dir = self._config.recipes_dir
+        recipe_text = (recipes_dir / f"{order.recipe}.toml").read_text(encoding="utf-8")
+        parse_recipe(order.recipe, recipe_text)
         record = SessionRecord(order, time.time_ns() // 1_000_000)
         self._store.remove(order.session)
         try:
             with self._store.create(record, account.pw_uid, account.pw_gid) as listener:
                 directory = self._store.directory(order.session)
+                recipe_file = self._store.copy_recipe(order.session, recipes_dir, order.recipe)
                 started = start_leader(self._spawn, order, recipe_file, directory, listener)
         except OSError:
             self._store.remove(order.session)

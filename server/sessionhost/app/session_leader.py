@@ -128,7 +128,7 @@ class Leader:
             recipe = parse_recipe(os.path.basename(self.recipe_file), file.read())
         values = {
             "home": self.account.pw_dir,
-            "recipes_dir": os.path.dirname(self.recipe_file),
+            "recipe_dir": os.path.dirname(self.recipe_file),
             "session": self.session,
             "session_dir": self.directory,
             "user": self.account.pw_name,

@@ -31,7 +31,7 @@ assert sum(RESTART_FIRST_S * 2**n for n in range(DEATHS_MAX)) < DEATHS_WINDOW_S 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}\Z")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}\Z")
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
-PLACEHOLDERS = frozenset({"home", "recipes_dir", "session", "session_dir", "user"})
+PLACEHOLDERS = frozenset({"home", "recipe_dir", "session", "session_dir", "user"})
 
 
 class RecipeError(ValueError):
