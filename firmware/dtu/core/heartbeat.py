@@ -34,7 +34,8 @@ class Heartbeat:
         if self.deadline is not None and now - self.deadline > timing.STALL_S:
             # We were late ourselves: answers may be waiting unread.
             self._heard = max(self._heard, now - self._lost_s + self._keepalive_s)
-        if now - self._heard >= self._lost_s:
+        # The very sum that the deadline is: a difference may round to just below it, for ever.
+        if now >= self._heard + self._lost_s:
             return None
         self.deadline = min(now + self._keepalive_s, self._heard + self._lost_s)
         self._sent += 1
