@@ -134,7 +134,7 @@ class Topology:
         """Hosts that have just been silent for too long; each is returned once."""
         gone = []
         for record in self._trusted.values():
-            if not record.down and now - record.lastseen >= self._down_after_s:
+            if not record.down and now >= record.lastseen + self._down_after_s:  # as next_down
                 record.down = True
                 gone.append(record)
         return gone
