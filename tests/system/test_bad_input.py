@@ -190,7 +190,7 @@ def test_without_a_dhcp_server_the_desk_says_so_and_goes_on_when_it_comes(tmp_pa
     with Lab(f"nodhcp-{os.getpid()}") as lab:
         lab.up(servers=1, desks=1, tied=True, dhcp=False)
         desk = Desk(lab, "desk1", tmp_path)
-        wait_until("words 11", lambda: desk.state()["code"] == 11)
+        wait_until("words 12", lambda: desk.state()["code"] == 12, 40)
         lab.dhcp(True)
         wait_until("desk1 is connected", lambda: desk.state()["state"] == "connected", 40)
 

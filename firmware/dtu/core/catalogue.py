@@ -4,6 +4,7 @@ from dtu.core.words import Words
 from roamwire.notices import DisconnectReason, NoticeCode
 
 POWERED_UP = Words(11, "Starting", "Waiting for a network address.")
+NO_ADDRESS = Words(12, "No network address", "No DHCP server answers. Is the network cable in?")
 SEEKING = Words(13, "Looking for a server", "No server has answered yet. Trying again by itself.")
 CONNECTING = Words(14, "Connecting", "Talking to server {server}.")
 INSERT_CARD = Words(21, "Insert your card", "Put your card into the reader.")

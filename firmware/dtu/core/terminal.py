@@ -36,9 +36,10 @@ from dtu.core.face import Face
 from dtu.core.finder import Finder
 from dtu.core.heartbeat import Heartbeat
 from dtu.core.lease import Lease, NoLease
+from dtu.core.presence import Presence
 from dtu.core.words import Words
 from roamwire import control
-from roamwire.control import Cause, Server
+from roamwire.control import Server
 from roamwire.errors import LocalProtocolError, RemoteProtocolError
 from roamwire.notices import DisconnectReason, NoticeCode
 from roamwire.tokens import Token
@@ -106,19 +107,15 @@ class Terminal:
         self._rng = rng
         self._actions: deque[Action] = deque()
         self._attempt = 0
-        self._token: Token | None = None
-        self._seq = 0
-        self._cause = Cause.INSERT
-        self._ticket = ""
-        self._lost = ""
+        self._card = Presence(rng)
         self._face = Face()
         self._heartbeat = Heartbeat()
         self._pause_s = timing.SEEK_PAUSE_S
-        self._display_pause_s = timing.DISPLAY_RETRY_S
         self._try_at: float | None = None
         self._fail_at: float | None = None
-        self._insert_at: float | None = None
         self._return_until = 0.0
+        self._asked_to_wait = False
+        self._no_address = catalogue.POWERED_UP
         self._show()
 
     # States
@@ -137,6 +134,9 @@ class Terminal:
                 self._drop_attempt()
                 self._try_at = None
                 self._return_until = 0.0
+                self._leave_session()
+            leased = lease.reason != "leasefail"
+            self._no_address = catalogue.POWERED_UP if leased else catalogue.NO_ADDRESS
             self._report(f"no address on {lease.interface}: {lease.reason}")
         else:
             self._finder.leased(lease.servers)
@@ -164,7 +164,7 @@ class Terminal:
     def _drop_attempt(self) -> None:
         self._actions.append(Hangup(self._attempt))
         self._attempt += 1
-        self._fail_at = self._insert_at = None
+        self._fail_at = self._card.insert_at = None
         self._heartbeat.stop()
 
     def link_opened(self, attempt: int, now: float) -> None:
@@ -178,6 +178,11 @@ class Terminal:
             return
         if self.state is State.CONNECTING:
             self._candidate_failed(reason, now)
+        elif self.state is State.CONNECTED and self.session and self._face.picture:
+            # The gateway is a process of its own: while it shows the session, the server lives,
+            # and only the daemon that we talk to has gone. If all is dead, `display_lost` follows.
+            self._report(f"server {self._where()} closed the control connection: {reason}")
+            self._await_return(timing.CRASH_RETURN_S, now, asked=False)
         elif self.state is State.CONNECTED:
             self._server_lost(reason, now)
 
@@ -189,25 +194,37 @@ class Terminal:
             self._try_at = now + timing.RETURN_RETRY_S
             return
         self._report(f"server {where} failed: {reason}")
-        if self._ticket:
+        if self._card.ticket:
             # The redirection leads nowhere: ask any other server, and name the one that fails.
-            self._cause, self._ticket = Cause.FAILOVER, ""
-            self._lost = self.server.host if self.server else ""
-            self._finder.begin(lost=self._lost)
+            self._seek_without_this()
         self._try_at = now
         self._show()
 
     def _server_lost(self, reason: str, now: float) -> None:
-        """Patent step 906."""
+        """Patent step 906; also when the server that was expected back is given up."""
         self._report(f"server {self._where()} lost: {reason}")
-        self._lost = self.server.host if self.server else ""
+        self._return_until = 0.0
         self._drop_attempt()
-        self._move(Step.LOST)
-        self._cause = Cause.FAILOVER
+        if self.state is not State.SEEKING:
+            self._move(Step.FAILED if self.state is State.CONNECTING else Step.LOST)
         self._leave_session()
-        self._finder.begin(lost=self._lost)
+        self._seek_without_this()
         self._try_at = now + self._rng.uniform(0, timing.FAILOVER_JITTER_S)
         self._show()
+
+    def _seek_without_this(self) -> None:
+        lost = self.server.host if self.server else ""
+        self._card.failed_over(lost)
+        self._finder.begin(lost=lost)
+
+    def _await_return(self, wait_s: float, now: float, *, asked: bool) -> None:
+        """The same server is expected back: its display may go on meanwhile."""
+        self._drop_attempt()
+        self._move(Step.RESTART)
+        self._card.failed_over("")
+        self._asked_to_wait = asked
+        self._return_until = now + min(wait_s, timing.MAX_RETURN_S)
+        self._try_at = now + timing.RETURN_RETRY_S
 
     def _where(self) -> str:
         here = self.server
@@ -241,8 +258,8 @@ class Terminal:
         self._fail_at = None
         self._return_until = 0.0
         self._pause_s = timing.SEEK_PAUSE_S
-        if self._token is None:
-            self._lost = ""
+        if self._card.token is None:
+            self._card.lost = ""
         self._servers(line.servers)
         self._report(f"connected to {self._where()}")
         self._insert(now)
@@ -261,7 +278,7 @@ class Terminal:
             self._disconnected(line, now)
         elif isinstance(line, control.Connect | control.Redirect | control.Notice):
             # An answer to a card event that is over is no answer.
-            if line.seq == self._seq and self._token is not None:
+            if line.seq == self._card.seq and self._card.token is not None:
                 self._answered(line, now)
         else:
             raise RemoteProtocolError("state", f"{type(line).__name__} is not for terminals")
@@ -283,7 +300,7 @@ class Terminal:
             self._card_out()
             self._face.problem = catalogue.READER_PROBLEMS.get(event.reason, catalogue.NO_READER)
             self._report(f"no reader: {event.reason}")
-        elif isinstance(event, ReaderReady) and self._token is None:
+        elif isinstance(event, ReaderReady) and self._card.token is None:
             self._face.problem = None
             self._report(f"reader {event.reader}")
         self._show()
@@ -291,39 +308,31 @@ class Terminal:
     def _card_in(self, token: Token, now: float) -> None:
         self._card_out()
         self._face.problem = None
-        self._token = token
-        self._cause, self._ticket, self._lost = Cause.INSERT, "", ""
-        self._seq += 1
+        self._card.arrives(token)
         self._report(f"{token.kind} card in")
         if self.state is State.CONNECTED:
             self._insert(now)
 
     def _card_out(self) -> None:
-        if self._token is None:
+        if self._card.token is None:
             return
         self._actions.append(Blank())
-        self._token = None
-        self._seq += 1
-        self._insert_at = None
+        self._card.leaves()
         self._leave_session()
         self._face.wiped()
         self._report("card out")
         if self.state is State.CONNECTED:
-            self._send(control.Remove(self._seq))
+            self._send(control.Remove(self._card.seq))
 
     def _insert(self, now: float) -> None:
-        if self._token is None or self._face.held is not None:
-            return
-        self._send(control.Insert(self._token, self._cause, self._seq, self._ticket, self._lost))
-        self._face.opening = catalogue.OPENING
-        # A ticket is good once; what is asked again is an ordinary insert.
-        self._cause, self._ticket = Cause.INSERT, ""
-        self._insert_at = now + timing.INSERT_ANSWER_S
+        if self._face.held is None and (line := self._card.insert(now)) is not None:
+            self._send(line)
+            self._face.opening = catalogue.OPENING
 
     def _answered(
         self, line: control.Connect | control.Redirect | control.Notice, now: float
     ) -> None:
-        self._insert_at = None
+        self._card.insert_at = None
         if isinstance(line, control.Connect):
             self._open_display(line)
         elif isinstance(line, control.Redirect):
@@ -341,7 +350,7 @@ class Terminal:
         if self.server is None:
             return
         self._leave_session()
-        self._lost = ""
+        self._card.lost = ""
         self.session, self.epoch = line.session, line.epoch
         self._actions.append(
             OpenDisplay(self.server.address, line.port, line.ticket, line.session, line.epoch)
@@ -353,13 +362,14 @@ class Terminal:
         self._leave_session()
         self._drop_attempt()
         self._move(Step.REDIRECTED)
-        self._cause, self._ticket = Cause.REDIRECT, line.ticket
+        self._card.redirected(line.ticket)
         self._connect(Server(line.host, line.address, line.port), now)
 
     def _disconnected(self, line: control.Disconnect, now: float) -> None:
         if line.reason == DisconnectReason.RESTARTING.value:
-            self._restart(line.retry_ms / 1000, now)
-        elif self._token is not None and line.seq == self._seq:
+            self._report(f"server {self._where()} restarts")
+            self._await_return(line.retry_ms / 1000, now, asked=True)
+        elif self._card.token is not None and line.seq == self._card.seq:
             self._leave_session()
             self._report(f"session no longer here: {line.reason}")
             if line.reason in catalogue.DISCONNECTS:
@@ -371,21 +381,13 @@ class Terminal:
                 self._insert_later(now)
         self._show()
 
-    def _restart(self, wait_s: float, now: float) -> None:
-        self._drop_attempt()
-        self._move(Step.RESTART)
-        self._cause = Cause.FAILOVER
-        self._leave_session()
-        self._return_until = now + min(wait_s, timing.MAX_RETURN_S)
-        self._try_at = now + timing.RETURN_RETRY_S
-
     # The display
 
     def first_frame(self, session: str, epoch: int) -> None:
         """The session's first whole picture is on the screen."""
         if (session, epoch) == (self.session, self.epoch):
             self._face.first_frame()
-            self._display_pause_s = timing.DISPLAY_RETRY_S
+            self._card.has_picture()
 
     def display_lost(self, session: str, epoch: int, reason: str, now: float) -> None:
         """The display connection broke while the server is there: ask for the session again."""
@@ -393,14 +395,15 @@ class Terminal:
             return
         self._report(f"display connection lost: {reason}")
         self._leave_session()
-        if self.state is State.CONNECTED and self._token is not None:
+        if self._return_until and not self._asked_to_wait:
+            self._server_lost(f"both connections broke ({reason})", now)
+        elif self.state is State.CONNECTED and self._card.token is not None:
             self._insert_later(now)
         self._show()
 
     def _insert_later(self, now: float) -> None:
         self._face.opening = catalogue.DISPLAY_LOST
-        self._insert_at = now + self._display_pause_s * self._rng.uniform(0.7, 1.3)
-        self._display_pause_s = min(2 * self._display_pause_s, timing.MAX_DISPLAY_RETRY_S)
+        self._card.insert_later(now)
 
     def _leave_session(self) -> None:
         if self.session:
@@ -411,15 +414,16 @@ class Terminal:
 
     def _words(self) -> Words | None:
         """What to say now; None while a session is on the screen."""
-        face, card = self._face, self._token is not None
+        face, card = self._face, self._card.token is not None
         by_priority = (
             (face.problem is not None, face.problem),
             (card and face.held is not None, face.held),
             (self.state is State.CONNECTED, face.opening if card else catalogue.INSERT_CARD),
-            (self.state is State.NO_ADDRESS, catalogue.POWERED_UP),
+            (self.state is State.NO_ADDRESS, self._no_address),
+            (self._return_until > 0 and self.session != "", None),
             (self._return_until > 0, catalogue.RESTARTING),
-            (card and self._ticket != "", catalogue.OPENING),
-            (card and self._lost != "", catalogue.SERVER_LOST),
+            (card and self._card.ticket != "", catalogue.OPENING),
+            (card and self._card.lost != "", catalogue.SERVER_LOST),
         )
         return next((words for holds, words in by_priority if holds), catalogue.SEEKING)
 
@@ -450,12 +454,8 @@ class Terminal:
             self._connect(self.server, now)
             return
         if self._return_until:
-            self._report(f"server {self._where()} has not come back")
-            self._return_until = 0.0
-            self._lost = self.server.host if self.server else ""
-            self._finder.begin(lost=self._lost)
-            if self.state is State.RETURNING:
-                self._move(Step.LOST)
+            self._server_lost("it has not come back", now)
+            return
         candidate = self._finder.next()
         if candidate is not None:
             self._move(Step.TRY)
@@ -471,7 +471,7 @@ class Terminal:
 
     def next_deadline(self) -> float | None:
         """When `handle_deadline` is to be called next."""
-        times = (self._try_at, self._fail_at, self._heartbeat.deadline, self._insert_at)
+        times = (self._try_at, self._fail_at, self._heartbeat.deadline, self._card.insert_at)
         return min((time for time in times if time is not None), default=None)
 
     def handle_deadline(self, now: float) -> None:
@@ -483,8 +483,8 @@ class Terminal:
             self._try_next(now)
         if self._heartbeat.deadline is not None and now >= self._heartbeat.deadline:
             self._keepalive(now)
-        if self._insert_at is not None and now >= self._insert_at:
-            self._insert_at = None
+        if self._card.insert_at is not None and now >= self._card.insert_at:
+            self._card.insert_at = None
             if self.state is State.CONNECTED:
                 self._insert(now)
 

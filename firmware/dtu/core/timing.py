@@ -44,6 +44,9 @@ MAX_DISPLAY_RETRY_S = 3.0
 RETURN_RETRY_S = 0.1
 """A server that restarts is tried this often until the time that it named is over."""
 
+CRASH_RETURN_S = 3.0
+"""A daemon that crashed is back within a second; longer, and its sessions are out of reach."""
+
 MAX_RETURN_S = 10.0
 """A server may not ask us to wait longer than this for its restart."""
 

@@ -1,0 +1,63 @@
+"""The card that is in, and what the terminal asks a server for it. Sends nothing by itself."""
+
+import random
+
+from dtu.core import timing
+from roamwire.control import Cause, Insert
+from roamwire.tokens import Token
+
+
+class Presence:
+    """A token at this terminal; `seq` counts card events and comes back in a server's answers."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.token: Token | None = None
+        self.seq = 0
+        self.ticket = ""
+        self.lost = ""
+        self.insert_at: float | None = None
+        self._rng = rng
+        self._cause = Cause.INSERT
+        self._pause_s = timing.DISPLAY_RETRY_S
+
+    def arrives(self, token: Token) -> None:
+        """A card is in: a new event, an ordinary insert."""
+        self.token = token
+        self.seq += 1
+        self._cause, self.ticket, self.lost = Cause.INSERT, "", ""
+
+    def leaves(self) -> None:
+        """The card is out."""
+        self.token = None
+        self.seq += 1
+        self.insert_at = None
+
+    def redirected(self, ticket: str) -> None:
+        """The next insert shows this ticket."""
+        self._cause, self.ticket = Cause.REDIRECT, ticket
+
+    def failed_over(self, lost: str) -> None:
+        """The next insert names the server that was lost, or none ("") if it only restarted."""
+        self._cause, self.ticket, self.lost = Cause.FAILOVER, "", lost
+        self.insert_at = None
+
+    def insert(self, now: float) -> Insert | None:
+        """The insert to send now; None without a card.
+
+        A ticket is good once; what is asked again is an ordinary insert.
+        """
+        if self.token is None:
+            return None
+        line = Insert(self.token, self._cause, self.seq, self.ticket, self.lost)
+        self._cause, self.ticket = Cause.INSERT, ""
+        self.insert_at = now + timing.INSERT_ANSWER_S
+        return line
+
+    def insert_later(self, now: float) -> None:
+        """Ask again soon, and slower each time until a picture came."""
+        self.insert_at = now + self._pause_s * self._rng.uniform(0.7, 1.3)
+        self._pause_s = min(2 * self._pause_s, timing.MAX_DISPLAY_RETRY_S)
+
+    def has_picture(self) -> None:
+        """The session is on the screen."""
+        self._pause_s = timing.DISPLAY_RETRY_S
