@@ -5,6 +5,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fakes.lan import interface
 from roamwire.datagrams import Host, Interface
@@ -198,3 +200,11 @@ def test_interfaces_that_are_gone_are_forgotten(trusted):
         each = host("s1", interface("10.0.0.1", f"veth{number}"))
         record = hear(topology, each, "10.0.0.1", 100.0 + number, trusted=trusted)
     assert record.lastpkt == {"veth99": 199.0}
+
+
+@given(st.floats(0, 1e7), st.sampled_from([4.0, 60.0]))
+def test_a_host_is_down_at_the_deadline_that_was_named(now, limit):
+    topology = Topology(limit)
+    hear(topology, host("s1"), "10.0.0.1", now)
+    assert [record.host for record in topology.mark_down(topology.next_down())] == ["s1"]
+    assert topology.next_down() is None
