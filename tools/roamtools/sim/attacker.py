@@ -10,11 +10,13 @@ from roamtools.sim.plan import Plan
 from roamwire import tickets
 from roamwire.control import Cause, Insert, encode_line, parse_line
 from roamwire.datagrams import (
+    Claim,
     Host,
     Interface,
     ServerQ,
     ServerR,
     TokenQ,
+    TokenR,
     encode_datagram,
     parse_datagram,
 )
@@ -35,6 +37,7 @@ class Attacker:
 
     NAME = "evil"
     ADDRESS = IPv4Address("10.0.200.66")
+    BOOT = "e" * 16
 
     def __init__(self, world: "World", plan: Plan, rng: random.Random) -> None:
         self._world = world
@@ -43,6 +46,7 @@ class Attacker:
         self._other = GroupSecrets(b"not the secret of this group")
         self._tickets: dict[str, list[str]] = {}
         self._displays: list[tuple[DeskNode, dtu_actions.OpenDisplay]] = []
+        self._last: dict[str, bytes] = {}
         self._seq = 0
 
     def start(self) -> None:
@@ -51,8 +55,10 @@ class Attacker:
 
     # What it learns
 
-    def overheard(self, data: bytes) -> None:
+    def overheard(self, sender: str, data: bytes) -> None:
         """A datagram on the wire."""
+        if data.startswith(b"host="):
+            self._last[sender] = data
         if len(self._heard) < MAX_OVERHEARD:
             self._heard.append(data)
         elif self._rng.random() < 0.1:
@@ -75,6 +81,18 @@ class Attacker:
         if desk.rogue:
             self._displays.append((desk, order))
             del self._displays[:-20]
+
+    def questioned(self, host: "HostNode", data: bytes) -> None:
+        """A server asks the address that the attacker gave as its own: it gets its answer."""
+        question = parse_datagram(data.rpartition(b" sig=")[0])
+        if isinstance(question, TokenQ):
+            self._seq += 1
+            claims = (Claim("1" * 16, 0, 99, attached=True),) if question.token else ()
+            answer = TokenR(
+                question.tokenQ, self.NAME, self.BOOT, self._seq, question.boot, "2" * 24,
+                claims=claims,
+            )  # fmt: skip
+            self._to_host(host, encode_datagram(answer))
 
     # The rogue desk's control lines
 
@@ -110,6 +128,8 @@ class Attacker:
         blows = (self._replay, self._replay, self._forge, self._garble, self._hint, self._claim)
         for _number in range(self._rng.randrange(1, 5)):
             self._rng.choice(blows)(self._rng.choice(self._world.hosts))
+        if self._rng.random() < 0.5:
+            self._raise_the_dead()
         if self._displays and self._rng.random() < 0.5:
             owner, order = self._rng.choice(self._displays)
             self._steal(order, self._rng.choice([owner, self._rng.choice(self._world.desks)]))
@@ -133,6 +153,13 @@ class Attacker:
                 lambda _: self._to_host(host, data, spoof=spoof),
             )
 
+    def _raise_the_dead(self) -> None:
+        """The last words of hosts that say nothing any more, to everybody, under their address."""
+        for host in self._world.hosts:
+            if not host.up and host.name in self._last:
+                for other in self._world.hosts:
+                    self._to_host(other, self._last[host.name], spoof=host)
+
     def _forge(self, host: "HostNode") -> None:
         """A host message with no signature, a wrong one, or a true one over other bytes."""
         name = self._rng.choice([self.NAME, self._rng.choice(self._world.hosts).name])
@@ -140,7 +167,7 @@ class Attacker:
         self._seq += 1
         body = encode_datagram(
             Host(
-                name, self.ADDRESS, int(self._world.clock.now), boot=f"{self._seq:016x}", seq=1,
+                name, self.ADDRESS, int(self._world.clock.now), boot=self.BOOT, seq=self._seq,
                 interfaces=(Interface("eth0", self.ADDRESS, mask, bcast),),
             )
         )  # fmt: skip

@@ -32,7 +32,7 @@ RECENT_S = 1.0
 COUNTED = (
     "inserts", "redirects", "failovers", "connects", "sessions", "pictures", "judged", "judged_new",
 )  # fmt: skip
-"""`judged` attachments and `judged_new` sessions: in a stable group, where the strict rules hold."""
+"""`judged`, `judged_new`: attachments, sessions in a stable group, where the strict rules hold."""
 
 
 class Violation(Exception):  # noqa: N818 - a finding about the core, not an error of ours
@@ -111,6 +111,15 @@ class Checks:
             self.fail("unsigned", f"{host.name} believes {stream.node} a ticket for {made}")
         elif now - made[3] > NONCE_S:
             self.fail("unsigned", f"{host.name} believes {stream.node} an old ticket")
+
+    def looked_up(self, core: ServerCore, number: int) -> None:
+        """What a server has read in the registry belongs to the card that it is about."""
+        link = core._links.get(number)
+        inserting = link.inserting if link is not None else None
+        if inserting is None or inserting.registration is None:
+            return
+        if inserting.registration != self._world.registry.get(inserting.token):
+            self.fail("proof", f"{inserting.token} is taken for {inserting.registration.user}")
 
     def sent(self, host: "HostNode", stream: Stream, line: bytes) -> None:
         """A server sends a line to a desk."""
@@ -275,6 +284,12 @@ class Checks:
             self.fail("proof", f"{desk.name} shows {desk.screen.session} without a card")
         elif fact is None or fact.token != desk.card:
             self.fail("proof", f"{desk.name} shows {desk.screen.session} to {desk.card}")
+
+    def opening(self, desk: "DeskNode", session: str) -> None:
+        """A desk asks the gateway for a session: it must be one of its card."""
+        fact = self.facts.get(session)
+        if fact is None or fact.token != desk.card:
+            self.fail("proof", f"{desk.name} with {desk.card} opens {session}")
 
     def shown(self, desk: "DeskNode") -> None:
         """A desk's first picture of a session."""

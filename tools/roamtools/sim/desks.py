@@ -211,6 +211,7 @@ class DeskNode:
 
     def _open_display(self, order: actions.OpenDisplay) -> None:
         self._close_display()
+        self.world.checks.opening(self, order.session)
         end = self.display = DisplayEnd(self, order)
         host = self.world.by_address.get(order.address)
         if host is None:

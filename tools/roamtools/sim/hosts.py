@@ -33,6 +33,9 @@ FRAME = b"frame"
 MASK = IPv4Address("255.255.0.0")
 BROADCAST = "10.0.255.255"
 LOOKUP_S = (0.0003, 0.003)
+SLOW_LOOKUP_S = 0.6
+SLOW_CYCLE_S = 50.0
+"""A tenth of this time the registry's disk is busy, at each host in turn."""
 
 
 class ControlPort:
@@ -131,6 +134,7 @@ class HostNode:
     def __init__(self, world: "World", number: int, rng: random.Random) -> None:
         self.world = world
         self.clock = world.clock
+        self.number = number
         self.name = f"s{number}"
         self.ip = IPv4Address(f"10.0.0.{number}")
         self.rng = rng
@@ -316,7 +320,9 @@ class HostNode:
                     self.world.checks.sent(self, stream, action.line)
                 stream.send_down(action.line)
         elif isinstance(action, actions.Lookup):
-            self.clock.after(self.rng.uniform(*LOOKUP_S), self._look_up, (self.daemon, action))
+            slow = (self.clock.now / SLOW_CYCLE_S + self.number / 10) % 1 < 0.1
+            delay = self.rng.uniform(*LOOKUP_S) + slow * self.rng.uniform(0, SLOW_LOOKUP_S)
+            self.clock.after(delay, self._look_up, (self.daemon, action))
         elif isinstance(action, actions.Grant):
             self._grant(action)
         elif isinstance(action, actions.Revoke):
@@ -357,13 +363,14 @@ class HostNode:
             return
         found = self.world.registry.get(lookup.token)
         self.core.looked_up(lookup.link, lookup.seq, found, self.clock.now)
+        self.world.checks.looked_up(self.core, lookup.link)
         self.pump()
 
     def _send(self, out: Outgoing) -> None:
         net, world = self.world.net, self.world
         source = (str(self.ip), CONTROL_PORT)
         if out.interface:
-            world.attacker.overheard(out.data)
+            world.attacker.overheard(self.name, out.data)
             packet = (out.data, source, "broadcast")
             for other in world.hosts:
                 if other is not self:
@@ -372,5 +379,7 @@ class HostNode:
         target: HostNode | DeskNode | None
         target = world.by_address.get(out.address) or world.desks_by_address.get(out.address)
         if target is not None:
-            world.attacker.overheard(out.data)
+            world.attacker.overheard(self.name, out.data)
             net.datagram(self.name, target.name, target.datagram, (out.data, source, "unicast"))
+        elif out.address == str(world.attacker.ADDRESS):
+            world.attacker.questioned(self, out.data)

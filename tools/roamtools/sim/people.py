@@ -1,5 +1,6 @@
 """The people: cards that go in and out of desks, sometimes faster than anything can follow."""
 
+import math
 import random
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 CLONED = 0.03
 """Share of card numbers of which two cards exist: a card number can be copied."""
 
+SWAPPED = 0.05
+"""Share of cards that another one follows at once in the same reader."""
+
 UNKNOWN = 0.04
 """Share of cards that the registry does not know, or has disabled."""
 
@@ -26,11 +30,12 @@ AGAIN = frozenset({catalogue.ENDED.code, 33, 34, 35})
 
 
 class Card:
-    """One card and the person who carries it."""
+    """One card and the person who carries it; `wrong`: it was the other one that they wanted."""
 
     def __init__(self, token: Token) -> None:
         self.token = token
         self.desk: DeskNode | None = None
+        self.wrong = False
 
 
 class People:
@@ -76,7 +81,7 @@ class People:
         return None
 
     def _arrive(self, card: Card) -> None:
-        if self._still:
+        if self._still or card.desk is not None:
             return
         desk = self._free_desk()
         if desk is None:
@@ -90,13 +95,18 @@ class People:
         card.desk = desk
         desk.insert(card.token)
         lot = self._rng.random()
-        if lot < 0.10:  # bounce: out and in and out within a second
-            stay = self._rng.uniform(0.0005, 0.4)
-        elif lot < 0.2:
+        if lot < self._plan.bounces:
+            stay = self._instant()
+            card.wrong = self._rng.random() < 0.5
+        elif lot < self._plan.bounces + 0.1:
             stay = self._rng.uniform(0.3, 3.0)
         else:
             stay = self._rng.expovariate(1 / self._plan.stay_s) + 2
         self._world.clock.after(stay, self._leave, card)
+
+    def _instant(self) -> float:
+        """Half a millisecond to half a second, as often short as long: into every gap."""
+        return 0.0005 * math.exp(self._rng.uniform(0, math.log(1000)))
 
     def _leave(self, card: Card) -> None:
         desk = card.desk
@@ -105,8 +115,12 @@ class People:
         desk.remove()
         card.desk = None
         clock, lot = self._world.clock, self._rng.random()
+        if card.wrong or self._rng.random() < SWAPPED:
+            card.wrong = False
+            other = self._rng.choice(self.cards)
+            clock.after(self._instant(), self._again, (other, desk))
         if lot < 0.12:
-            clock.after(self._rng.uniform(0.0005, 0.3), self._again, (card, desk))
+            clock.after(self._instant(), self._again, (card, desk))
         elif lot < 0.3:
             clock.after(self._rng.uniform(0.02, 1.0), self._arrive, card)
         else:

@@ -11,6 +11,7 @@ class Plan:
     """Sizes and times of one seed; every time is in virtual seconds.
 
     `rogues`: the share of desks that tamper with their own lines; their certificates are good.
+    `bounces`: the share of cards that are out again before anything could be done for them.
     """
 
     servers: int = 8
@@ -22,6 +23,7 @@ class Plan:
     calm_s: tuple[float, float] = (14.0, 24.0)
     settle_s: float = 32.0
     rogues: float = 0.02
+    bounces: float = 0.1
 
 
 MARGIN_S = 0.6

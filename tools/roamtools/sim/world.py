@@ -51,6 +51,7 @@ class World:
         self._trace = trace
         self._digest = 0
         self._net_faults = 0
+        self._net_healed_at = float("-inf")
         self.clock = Clock()
         self.net = Network(self.clock, self._rng("net"))
         self.secrets = GroupSecrets(b"the secret of the simulated group")
@@ -99,6 +100,7 @@ class World:
     def net_healed(self, what: str) -> None:
         """One fault of the network is over."""
         self._net_faults -= 1
+        self._net_healed_at = self.clock.now
         self.disturbed(f"over: {what}")
 
     @property
@@ -114,7 +116,8 @@ class World:
     @property
     def slowest(self) -> float:
         """Seconds that something may be late because the network is, or was just now, not whole."""
-        return 0.0 if self.stable_for > SLOW_AFTER_S else SLOW_S
+        healthy_for = self.clock.now - self._net_healed_at if self.net_healthy else 0.0
+        return 0.0 if healthy_for > SLOW_AFTER_S else SLOW_S
 
     # Run
 
