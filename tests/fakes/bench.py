@@ -1,14 +1,16 @@
 """A terminal on a bench: its actions are carried out on paper, its clock jumps."""
 
 import random
+from ipaddress import IPv4Address
 
-from dtu.core.actions import Connect, Hangup, OpenDisplay, SendLine, Show
+from dtu.core.actions import Broadcast, Connect, Hangup, OpenDisplay, SendLine, Show
 from dtu.core.events import CardPresented, CardRemoved
 from dtu.core.finder import Finder
 from dtu.core.lease import Lease, NoLease
 from dtu.core.terminal import State, Terminal
 from roamwire import control
 from roamwire.control import Server, encode_line, parse_line
+from roamwire.datagrams import ServerR, encode_datagram, parse_datagram
 from roamwire.tokens import Token
 
 ALICE, BOB = Token("uid", "04a1"), Token("uid", "04b0")
@@ -186,3 +188,15 @@ def open_links(actions):
         elif isinstance(action, Hangup):
             begun.discard(action.attempt)
     return begun
+
+
+def targets(bench):
+    return [action.server.address for action in bench.of(Connect)]
+
+
+def answer(bench, address="10.0.0.7", **more):
+    """A server answers the last serverQ."""
+    question = parse_datagram(bench.of(Broadcast)[-1].data)
+    message = ServerR(question.serverQ, "s7", IPv4Address(address), **more)
+    bench.terminal.receive_datagram(encode_datagram(message), (address, 7009), bench.now)
+    return bench.act()

@@ -202,6 +202,19 @@ def test_interfaces_that_are_gone_are_forgotten(trusted):
     assert record.lastpkt == {"veth99": 199.0}
 
 
+def test_an_announcement_that_was_overtaken_takes_nothing_back_and_proves_nothing():
+    topology = Topology(4.0)
+    hear(topology, host("s1", boot="b", seq=7, load=7), "10.0.0.1", 100.0)
+    hear(topology, host("s1", boot="b", seq=6, load=6), "10.0.0.1", 102.0)
+    assert topology.trusted("s1").message.load == 7
+    assert topology.next_down() == 104.0
+    topology.mark_down(104.0)
+    assert hear(topology, host("s1", boot="b", seq=5), "10.0.0.1", 105.0) is None
+    assert hear(topology, host("s1", boot="b", seq=8), "10.0.0.1", 105.0) is not None
+    assert hear(topology, host("s1", boot="c", seq=1, load=1), "10.0.0.1", 106.0) is not None
+    assert topology.trusted("s1").message.load == 1
+
+
 @given(st.floats(0, 1e7), st.sampled_from([4.0, 60.0]))
 def test_a_host_is_down_at_the_deadline_that_was_named(now, limit):
     topology = Topology(limit)
