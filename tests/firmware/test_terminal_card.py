@@ -118,8 +118,10 @@ def test_an_answer_after_the_card_is_out_is_no_answer(line):
 
 def test_a_card_out_blanks_before_anything_else():
     bench = in_session()
+    inserted = bench.seq
     actions = bench.card_out()
     assert actions[0] == Blank()
+    assert bench.seq > inserted
     assert CloseDisplay() in actions
     assert bench.said(Remove) == [Remove(bench.seq)]
     assert actions[-1] == Show(catalogue.INSERT_CARD, dim=False)

@@ -11,7 +11,7 @@ from dtu.core.actions import (
     Show,
 )
 from dtu.core.terminal import State
-from fakes.bench import ALICE, S1, bench_at, in_session, targets
+from fakes.bench import ALICE, S1, answer, bench_at, in_session, targets
 from roamwire import control
 from roamwire.control import Cause, Disconnect, Insert
 
@@ -53,6 +53,27 @@ def test_a_dead_server_is_left_whichever_connection_breaks_first():
     assert bench.state is State.SEEKING
     bench.due()
     assert targets(bench) == ["10.0.0.2"]
+
+
+def test_a_daemon_that_goes_before_the_first_picture_is_not_waited_for():
+    bench = bench_at(State.CONNECTED, ALICE)
+    bench.hear(control.Connect(bench.seq, "a1", 1, "t1", 7010))
+    bench.closed()
+    assert bench.state is State.SEEKING
+    assert bench.of(CloseDisplay) == [CloseDisplay()]
+
+
+def test_a_long_search_does_not_make_the_next_one_slow():
+    bench = bench_at(State.SEEKING)
+    bench.run(60.0)
+    bench.lease()
+    answer(bench)
+    bench.run(timing.SERVER_ANSWERS_S)
+    bench.welcome("s7")
+    bench.closed()
+    bench.due()
+    assert bench.state is State.SEEKING
+    assert bench.terminal.next_deadline() - bench.now <= 1.5 * timing.SEEK_PAUSE_S
 
 
 def test_desks_do_not_knock_all_at_once():

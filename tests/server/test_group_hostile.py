@@ -113,6 +113,22 @@ def test_messages_of_a_boot_that_is_over_do_not_come_back():
     assert old.boot not in {record.message.boot for record in one.topology.live()}
 
 
+def test_what_an_old_boot_said_and_was_held_back_is_not_even_asked_about():
+    lan, one, _ = group("s1", "s2")
+    held = []
+    lan.lose = lambda *way: way[:2] == ("s2", "s1") and (held.append(way[2]) or True)
+    lan.run(1.5)
+    lan.lose = lambda *way: False
+    lan.join("s2", manager("s2", "10.0.0.2", seed=2), "10.0.0.2")
+    lan.run(2.0)
+    lan.sent.clear()
+    for data in held:
+        feed(one, data, "10.0.0.2", lan.now)
+    lan.deliver()
+    assert one.dropped["replay"] == len(held) > 0
+    assert lan.sent == []
+
+
 def test_a_replayed_old_boot_does_not_push_the_present_one_aside():
     lan, one, old = group("s1", "s2")
     lan.run(1.0)

@@ -325,6 +325,14 @@ def test_a_ticket_of_another_desk_is_worth_nothing():
     assert site.core("s2").dropped == {"ticket": 1}
 
 
+def test_a_ticket_of_another_card_is_worth_nothing():
+    site, desk, ticket = redirected()
+    desk.connect("s2")
+    desk.insert(BOB, Cause.REDIRECT, ticket)
+    assert plain(site)
+    assert site.core("s2").dropped == {"ticket": 1}
+
+
 def test_a_redirected_card_goes_on_when_the_target_has_begun_to_drain():
     site, desk, _ = redirected(s1=1000)
     site.core("s2").group.standing.drain = True
