@@ -46,6 +46,9 @@ MAX_QUESTIONS = 512
 MAX_PROBES = MAX_HOSTS
 """Boots under proof at a time: only signed datagrams start one."""
 
+MAX_NAMESAKES = 9
+"""Boots under our own name that are told, each once; ours is one. Recorded ones may be replayed."""
+
 Source = tuple[str, int]
 
 
@@ -161,6 +164,7 @@ class GroupManager:
         self._seq = 0
         self._announce_at = 0.0
         self._guard = ReplayGuard()
+        self._namesakes = {self.boot}
         self._present: dict[str, str] = {}
         self._questions: dict[str, Question] = {}
         self._probed: dict[tuple[str, str], _Probe] = {}
@@ -250,7 +254,8 @@ class GroupManager:
             self._heard(message, False, source, now)
             return
         if message.host == self.standing.host:
-            if message.boot != self.boot and not isinstance(message, TokenR):
+            if message.boot not in self._namesakes and len(self._namesakes) < MAX_NAMESAKES:
+                self._namesakes.add(message.boot)
                 self._events.append(NameClash(source[0]))
             return
         if not self._guard.accept(message.host, message.boot, message.seq):
@@ -430,7 +435,7 @@ class GroupManager:
             self._end(question)
 
     def _repeat(self, question: Question) -> None:
-        for host in question.silent():
+        for host in sorted(question.silent()):
             record = self.topology.trusted(host)
             if record is not None:
                 self._send_question(question, record.source[0])
