@@ -260,9 +260,9 @@ _dispatch = Terminal._dispatch
 
 
 @mutant("proof", target=Terminal, attribute="_dispatch")
-def answer_to_an_earlier_card_is_obeyed(self, line, now):
-    if isinstance(line, control.Connect) and self._card.token is not None:
-        line = dataclasses.replace(line, seq=self._card.seq)
+def answer_to_a_card_that_is_out_is_obeyed(self, line, now):
+    if isinstance(line, control.Connect) and line.seq != self._card.seq:
+        self._open_display(line)
     _dispatch(self, line, now)
 
 

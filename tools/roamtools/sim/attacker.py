@@ -32,6 +32,10 @@ MAX_OVERHEARD = 400
 """Recorded datagrams, old and new: replays of either are tried."""
 
 
+FLOOD = 80
+"""More than the table of unsigned hosts holds."""
+
+
 class Attacker:
     """Sends what is forged, unsigned, garbled, replayed; never more than a listener could know."""
 
@@ -128,6 +132,8 @@ class Attacker:
         blows = (self._replay, self._replay, self._forge, self._garble, self._hint, self._claim)
         for _number in range(self._rng.randrange(1, 5)):
             self._rng.choice(blows)(self._rng.choice(self._world.hosts))
+        if self._rng.random() < 0.02:
+            self._flood(self._rng.choice(self._world.hosts))
         if self._rng.random() < 0.5:
             self._raise_the_dead()
         if self._displays and self._rng.random() < 0.5:
@@ -178,6 +184,13 @@ class Attacker:
             signature = self._rng.choice(self._heard).rpartition(b" sig=")[2]
             body += b" sig=" + signature
         self._to_host(host, body)
+
+    def _flood(self, host: "HostNode") -> None:
+        """More unsigned hosts than anybody would remember."""
+        for number in range(FLOOD):
+            name = f"{self.NAME}{number}"
+            body = encode_datagram(Host(name, self.ADDRESS, 0, boot=self.BOOT, seq=1))
+            self._to_host(host, body)
 
     def _claim(self, host: "HostNode") -> None:
         """An unsigned question about a token."""

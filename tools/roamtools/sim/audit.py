@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING
 
 from dtu.core import catalogue
 from dtu.core import timing as dtu_timing
+from roamtools.sim.people import AGAIN
 from roamtools.sim.plan import (
     HOST_DOWN_S,
     LINK_STALE_S,
     LOOSE_PAUSE_S,
     MARGIN_S,
+    PICTURE_AFTER_DEATH_S,
     PICTURE_S,
     STABLE_S,
     attach_bound,
@@ -27,17 +29,6 @@ if TYPE_CHECKING:
 
 TICK_S = 0.5
 
-HELD = frozenset(
-    words.code
-    for words in (
-        catalogue.TAKEN_OVER,
-        catalogue.ENDED,
-        *catalogue.NOTICES.values(),
-    )
-    if words.code != 36
-)
-"""Words that stay until the card is put in again: no session is owed meanwhile."""
-
 
 class Audit:
     """Looks at everything twice a virtual second."""
@@ -51,8 +42,8 @@ class Audit:
 
     def _tick(self, _: None) -> None:
         world = self._world
-        silent = sum(not host.up for host in world.hosts)
-        working = silent < len(world.hosts)
+        silent = sum(not host.powered for host in world.hosts)
+        working = any(host.up for host in world.hosts)
         for desk in world.desks:
             self._desk(desk, silent, working=working)
         self._one_screen()
@@ -69,38 +60,47 @@ class Audit:
             desk.unattached_since = now
         elif working and world.net_healthy:
             since = max(desk.unattached_since, world.disturbed_at)
-            bound = attach_bound(silent, restarts=now - world.restarted_at < STABLE_S + 9)
-            if (
-                world.before_disturbance < STABLE_S
-                or desk.unattached_since < world.disturbed_at - 1
-            ):
-                bound += LOOSE_PAUSE_S + silent * dtu_timing.CONNECT_S
+            bound = self._attach_bound(desk, silent)
             if now - since > bound:
                 world.checks.fail(
                     "attached",
                     f"{desk.name} has no server for {now - since:.1f} s, bound {bound:.1f} s, "
                     f"state {desk.terminal.state.value}",
                 )
-        self._picture(desk, silent)
+        self._picture(desk, silent, working=working)
 
-    def _picture(self, desk: "DeskNode", silent: int) -> None:
+    def _attach_bound(self, desk: "DeskNode", silent: int) -> float:
+        """What is owed depends on what has happened: see `plan`."""
+        world = self._world
+        if world.clean_death and desk.unattached_since >= world.disturbed_at - TICK_S:
+            reset = world.clean_death == "reset"
+            return attach_bound(silent, restarts=False, reset=reset) + TICK_S
+        restarts = world.clock.now - world.restarted_at < STABLE_S + 9
+        bound = attach_bound(silent, restarts=restarts)
+        return bound + LOOSE_PAUSE_S + silent * dtu_timing.CONNECT_S
+
+    def _picture(self, desk: "DeskNode", silent: int, *, working: bool) -> None:
         world, now = self._world, self._world.clock.now
-        owed = (
-            desk.card in world.registry and world.registry[desk.card].enabled
-            if desk.card is not None
-            else False
-        )
-        if not owed or desk.live is not None or desk.words in HELD or not world.net_healthy:
+        if desk.live is not None or not world.net_healthy or not self._owed(desk):
             desk.no_picture_since = now
             return
         since = max(desk.no_picture_since, world.disturbed_at)
         bound = PICTURE_S + attach_bound(silent, restarts=True) + LOOSE_PAUSE_S
-        if silent < len(world.hosts) and now - since > bound:
+        if world.clean_death and desk.card_at < world.disturbed_at - STABLE_S:
+            bound = PICTURE_AFTER_DEATH_S + self._attach_bound(desk, silent)
+        if working and now - since > bound:
             world.checks.fail(
                 "attached",
                 f"{desk.name} has a card and no session for {now - since:.1f} s, "
-                f"words {desk.words}",
+                f"bound {bound:.1f} s, words {desk.words}",
             )
+
+    def _owed(self, desk: "DeskNode") -> bool:
+        """Whether a session is due here: not to an unknown card, nor after a "try again"."""
+        registered = self._world.registry.get(desk.card) if desk.card is not None else None
+        if registered is None or not registered.enabled or desk.words in AGAIN:
+            return False
+        return desk.words != catalogue.TAKEN_OVER.code or desk.card not in self._world.people.cloned
 
     def _one_screen(self) -> None:
         """Two screens of one session: only as long as a loser that is cut off needs to see it."""

@@ -285,6 +285,12 @@ class Checks:
         elif fact is None or fact.token != desk.card:
             self.fail("proof", f"{desk.name} shows {desk.screen.session} to {desk.card}")
 
+    def leaving(self, desk: "DeskNode", stream: Stream) -> None:
+        """A desk hangs up on a living server: in a stable group only if that has told it to."""
+        told = desk.last_line.startswith((b"redirect", b"disconnect"))
+        if stream.host_open and not told and self._world.stable_for >= STABLE_S:
+            self.fail("unsigned", f"{desk.name} leaves {stream.peer}, which has not sent it away")
+
     def opening(self, desk: "DeskNode", session: str) -> None:
         """A desk asks the gateway for a session: it must be one of its card."""
         fact = self.facts.get(session)

@@ -86,6 +86,7 @@ class DeskNode:
         self.screen: Frame | None = None
         self.words = 0
         self.rogue = False
+        self.last_line = b""
         self.unattached_since = self.clock.now
         self.no_picture_since = self.clock.now
         self.kept: tuple[Server, ...] = ()
@@ -191,6 +192,7 @@ class DeskNode:
 
     def heard(self, stream: Stream, line: bytes) -> None:
         """A line of the server; an `alive` changes no deadline, so it ends here."""
+        self.last_line = line
         self.terminal.receive_line(stream.tag, line, self.clock.now)
         if not line.startswith(b"alive"):
             self.pump()
@@ -280,6 +282,7 @@ class DeskNode:
             self._connect(action)
         elif isinstance(action, actions.Hangup):
             if self.control is not None and self.control.tag == action.attempt:
+                self.world.checks.leaving(self, self.control)
                 self.control.leave()
                 self.control = None
         elif isinstance(action, actions.OpenDisplay):

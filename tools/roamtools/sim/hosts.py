@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from roamtools.sim.clock import Alarm
 from roamtools.sim.launcher import Job, Launcher
+from roamtools.sim.plan import SLOW_LOOKUP_S
 from roamtools.sim.stream import Mark, Stream
 from roamwire.control import Attach, Attached, encode_line, parse_line
 from roamwire.datagrams import Interface
@@ -33,9 +34,11 @@ FRAME = b"frame"
 MASK = IPv4Address("255.255.0.0")
 BROADCAST = "10.0.255.255"
 LOOKUP_S = (0.0003, 0.003)
-SLOW_LOOKUP_S = 0.6
 SLOW_CYCLE_S = 50.0
 """A tenth of this time the registry's disk is busy, at each host in turn."""
+
+LOOKUP_FAILS = 0.05
+"""Share of look-ups on a busy disk that fail."""
 
 
 class ControlPort:
@@ -272,11 +275,20 @@ class HostNode:
     def datagram(self, packet: tuple[bytes, tuple[str, int], str]) -> None:
         """A datagram to UDP 7009: bytes, source, way."""
         core = self.core
-        if core is None:
-            return
         data, source, way = packet
+        if core is None:
+            sender = self.world.by_address.get(source[0])
+            if self.powered and way == "unicast" and sender is not None:
+                self.world.net.datagram(self.name, sender.name, sender.refused, str(self.ip))
+            return
         core.receive_datagram(data, source, "eth0", self.clock.now, way)
         self.pump()
+
+    def refused(self, address: str) -> None:
+        """The kernel there says that nobody listens."""
+        if self.core is not None:
+            self.core.refused(address, self.clock.now)
+            self.pump()
 
     def _wake(self) -> None:
         if self.core is not None:
@@ -322,7 +334,8 @@ class HostNode:
         elif isinstance(action, actions.Lookup):
             slow = (self.clock.now / SLOW_CYCLE_S + self.number / 10) % 1 < 0.1
             delay = self.rng.uniform(*LOOKUP_S) + slow * self.rng.uniform(0, SLOW_LOOKUP_S)
-            self.clock.after(delay, self._look_up, (self.daemon, action))
+            failed = slow and not self.launcher.reliable and self.rng.random() < LOOKUP_FAILS
+            self.clock.after(delay, self._look_up, (self.daemon, action, failed))
         elif isinstance(action, actions.Grant):
             self._grant(action)
         elif isinstance(action, actions.Revoke):
@@ -357,12 +370,12 @@ class HostNode:
         else:
             self.display.close(verdict.close)
 
-    def _look_up(self, question: tuple[int, actions.Lookup]) -> None:
-        daemon, lookup = question
+    def _look_up(self, question: tuple[int, actions.Lookup, bool]) -> None:
+        daemon, lookup, failed = question
         if self.core is None or daemon != self.daemon:
             return
-        found = self.world.registry.get(lookup.token)
-        self.core.looked_up(lookup.link, lookup.seq, found, self.clock.now)
+        found = None if failed else self.world.registry.get(lookup.token)
+        self.core.looked_up(lookup.link, lookup.seq, found, self.clock.now, failed=failed)
         self.world.checks.looked_up(self.core, lookup.link)
         self.pump()
 

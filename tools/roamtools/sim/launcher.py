@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from roamtools.sim.clock import Clock
+from roamtools.sim.plan import SESSION_START_S
 from roamwire.notices import DisconnectReason
 from roamwire.tokens import Token
 from sessionhost.core.actions import StartSession
 
-START_S = (0.08, 0.7)
-"""An X server answers after this; measured ones take a tenth to half of a second."""
+START_S = (0.08, SESSION_START_S)
+"""An X server answers after this."""
 
 FAILS = 0.01
 """Share of starts that fail at once (a broken home directory, a full disk)."""

@@ -95,7 +95,7 @@ class Nemesis:
         host = self._victim()
         if host is None:
             return
-        self._world.disturbed(f"{host.name}: all processes killed")
+        self._world.disturbed(f"{host.name}: all processes killed", death="reset")
         host.crash(power=False)
         self._for(DOWN_S, lambda: self._start(host))
 
@@ -107,7 +107,7 @@ class Nemesis:
         host = self._victim()
         if host is None:
             return
-        self._world.disturbed(f"{host.name}: power lost")
+        self._world.disturbed(f"{host.name}: power lost", death="silence")
         host.crash(power=True)
         net = self._world.net
         cuts = self._silence([host.name])
@@ -130,7 +130,7 @@ class Nemesis:
         self._for(span, lambda: self._start(host))
 
     def _skew(self) -> None:
-        for host in self._rng.sample(self._world.hosts, 2):
+        for host in self._rng.sample(self._world.hosts, min(2, len(self._world.hosts))):
             offset = self._rng.choice(SKEWS_S)
             self._world.note("nemesis", f"{host.name}: wall clock jumps by {offset:.0f} s")
             host.set_wall_offset(host.wall_offset + offset)
@@ -170,7 +170,7 @@ class Nemesis:
 
     def _split(self, names: list[str]) -> tuple[list[str], list[str]]:
         shuffled = self._rng.sample(names, len(names))
-        at = self._rng.randrange(1, len(names))
+        at = self._rng.randrange(1, max(2, len(names)))
         return shuffled[:at], shuffled[at:]
 
     def _bridge(self) -> None:

@@ -26,6 +26,12 @@ class Plan:
     bounces: float = 0.1
 
 
+SLOW_LOOKUP_S = 0.6
+"""How long a busy registry takes at most."""
+
+SESSION_START_S = 0.7
+"""How long an X server takes at most; measured ones take a tenth to half of a second."""
+
 MARGIN_S = 0.6
 """Round trips, TLS, the grain of the checkers' own ticks."""
 
@@ -51,13 +57,24 @@ PICTURE_S = (
 """From being attached to the picture: a lost insert, all rounds of questions, the hops."""
 
 
-def attach_bound(silent: int, *, restarts: bool) -> float:
+PICTURE_AFTER_DEATH_S = (
+    2 * (host.QUESTION_S + SLOW_LOOKUP_S)
+    + host.PENDING_ROUNDS * (host.QUESTION_S + host.PENDING_RETRY_S)
+    + SESSION_START_S
+    + desk.DISPLAY_RETRY_S
+    + MARGIN_S
+)
+"""The same after one server's death in a stable group: at two servers, and two desks at a time."""
+
+
+def attach_bound(silent: int, *, restarts: bool, reset: bool = False) -> float:
     """After a server's death in a healthy network every DTU is attached again within this.
 
-    Noticing the silence, the jitter, one full connection time-out for each of `silent` servers that
-    do not answer (and for the dead target of a redirect), and the patience with a server whose
-    daemons restart.
+    Noticing the silence (no time if its kernel resets connections), the jitter, one connection
+    time-out for each of `silent` servers that do not answer and one for the dead target of a
+    redirect, and the patience with a server whose daemons restart.
     """
-    noticed = desk.LOST_S + desk.FAILOVER_JITTER_S
+    noticed = 0.0 if reset else desk.LOST_S
     patience = host.RESTART_NOTICE_S + desk.CONNECT_S if restarts else 0.0
-    return noticed + (silent + 1) * desk.CONNECT_S + patience + MARGIN_S
+    tries = (silent + (not reset)) * desk.CONNECT_S
+    return noticed + desk.FAILOVER_JITTER_S + tries + patience + MARGIN_S

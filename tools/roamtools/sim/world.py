@@ -16,7 +16,7 @@ from roamtools.sim.hosts import HostNode
 from roamtools.sim.nemesis import Nemesis
 from roamtools.sim.network import Network
 from roamtools.sim.people import People
-from roamtools.sim.plan import Plan
+from roamtools.sim.plan import STABLE_S, Plan
 from roamwire.signing import GroupSecrets
 from roamwire.tokens import Token
 from sessionhost.core.registration import Registration
@@ -58,6 +58,7 @@ class World:
         self.registry: dict[Token, Registration] = {}
         self.disturbed_at = self.restarted_at = self.clock.now
         self.before_disturbance = 0.0
+        self.clean_death = ""
         self.doubled_since: dict[str, float] = {}
         self.checks = Checks(self)
         self.attacker = Attacker(self, plan, self._rng("attacker"))
@@ -86,9 +87,13 @@ class World:
         if self._trace is not None:
             self._trace(self.clock.now - START_S, who, text)
 
-    def disturbed(self, what: str) -> None:
-        """A fault begins or ends: bounds count from here."""
+    def disturbed(self, what: str, *, death: str = "") -> None:
+        """A fault begins or ends: bounds count from here.
+
+        `death`: a host has died, `reset` by its kernel or with `silence`.
+        """
         self.before_disturbance = self.stable_for
+        self.clean_death = death if self.stable_for >= STABLE_S else ""
         self.disturbed_at = self.clock.now
         self.note("nemesis", what)
 
