@@ -1,5 +1,6 @@
 """The sentences of a terminal, by number. Which one is shown is decided in `terminal`."""
 
+from dtu.core.events import CardEvent, CardUnreadable, ReaderMissing
 from dtu.core.words import Words
 from roamwire.notices import DisconnectReason, NoticeCode
 
@@ -49,6 +50,15 @@ CARD_PROBLEMS = {
     "busy": CARD_BUSY,
 }
 READER_PROBLEMS = {"no_reader": NO_READER, "no_service": NO_SERVICE}
+
+
+def problem(event: CardEvent) -> Words | None:
+    """What is wrong at the reader after this event; None if nothing is."""
+    if isinstance(event, CardUnreadable):
+        return CARD_PROBLEMS.get(event.reason, CARD_MUTE)
+    if isinstance(event, ReaderMissing):
+        return READER_PROBLEMS.get(event.reason, NO_READER)
+    return None
 
 
 def notice(code: int, text: str) -> Words:

@@ -3,6 +3,7 @@
 import random
 
 from dtu.core import timing
+from dtu.core.events import CardEvent, CardPresented, ReaderMissing, ReaderReady
 from roamwire.control import Cause, Insert
 from roamwire.tokens import Token
 
@@ -12,6 +13,7 @@ class Presence:
 
     def __init__(self, rng: random.Random) -> None:
         self.token: Token | None = None
+        self.reader = ""
         self.seq = 0
         self.ticket = ""
         self.lost = ""
@@ -20,9 +22,18 @@ class Presence:
         self._cause = Cause.INSERT
         self._pause_s = timing.DISPLAY_RETRY_S
 
-    def arrives(self, token: Token) -> None:
+    def is_beside(self, event: CardEvent) -> bool:
+        """Whether the event is about another reader than the one that holds our card.
+
+        A card that is put into a second reader is not beside: the newest card counts.
+        """
+        if self.token is None or isinstance(event, CardPresented | ReaderMissing):
+            return False
+        return event.reader != self.reader or isinstance(event, ReaderReady)
+
+    def arrives(self, token: Token, reader: str) -> None:
         """A card is in: a new event, an ordinary insert."""
-        self.token = token
+        self.token, self.reader = token, reader
         self.seq += 1
         self._cause, self.ticket, self.lost = Cause.INSERT, "", ""
 

@@ -24,14 +24,7 @@ from dtu.core.actions import (
     Report,
     SendLine,
 )
-from dtu.core.events import (
-    CardEvent,
-    CardPresented,
-    CardRemoved,
-    CardUnreadable,
-    ReaderMissing,
-    ReaderReady,
-)
+from dtu.core.events import CardEvent, CardPresented, ReaderReady
 from dtu.core.face import Face
 from dtu.core.finder import Finder
 from dtu.core.heartbeat import Heartbeat
@@ -42,7 +35,6 @@ from roamwire import control
 from roamwire.control import Server
 from roamwire.errors import LocalProtocolError, RemoteProtocolError
 from roamwire.notices import DisconnectReason, NoticeCode
-from roamwire.tokens import Token
 
 
 class State(enum.Enum):
@@ -286,30 +278,23 @@ class Terminal:
     # The card
 
     def card(self, event: CardEvent, now: float) -> None:
-        """Something happened at the reader."""
+        """Something happened at a reader; only the one that holds our card can end the session."""
+        if self._card.is_beside(event):
+            self._report(f"{event}, beside the card that is in")
+            return
         if isinstance(event, CardPresented):
-            self._card_in(event.token, now)
-        elif isinstance(event, CardRemoved):
-            self._face.problem = None
+            self._card_in(event, now)
+        elif not isinstance(event, ReaderReady):
             self._card_out()
-        elif isinstance(event, CardUnreadable):
-            self._card_out()
-            self._face.problem = catalogue.CARD_PROBLEMS.get(event.reason, catalogue.CARD_MUTE)
-            self._report(f"card in {event.reader} not readable: {event.reason}")
-        elif isinstance(event, ReaderMissing):
-            self._card_out()
-            self._face.problem = catalogue.READER_PROBLEMS.get(event.reason, catalogue.NO_READER)
-            self._report(f"no reader: {event.reason}")
-        elif isinstance(event, ReaderReady) and self._card.token is None:
-            self._face.problem = None
-            self._report(f"reader {event.reader}")
+        self._face.problem = catalogue.problem(event)
+        if self._face.problem is not None:
+            self._report(f"{self._face.problem.title}: {event}")
         self._show()
 
-    def _card_in(self, token: Token, now: float) -> None:
+    def _card_in(self, event: CardPresented, now: float) -> None:
         self._card_out()
-        self._face.problem = None
-        self._card.arrives(token)
-        self._report(f"{token.kind} card in")
+        self._card.arrives(event.token, event.reader)
+        self._report(f"{event.token.kind} card in")
         if self.state is State.CONNECTED:
             self._insert(now)
 
@@ -327,7 +312,8 @@ class Terminal:
     def _insert(self, now: float) -> None:
         if self._face.held is None and (line := self._card.insert(now)) is not None:
             self._send(line)
-            self._face.opening = catalogue.OPENING
+            if not self.session:  # a crashed daemon came back: its picture is still there
+                self._face.opening = catalogue.OPENING
 
     def _answered(
         self, line: control.Connect | control.Redirect | control.Notice, now: float

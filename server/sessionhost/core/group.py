@@ -41,7 +41,7 @@ from sessionhost.core.timing import (
 from sessionhost.core.topology import Topology
 
 MAX_QUESTIONS = 512
-"""tokenQ under way: more inserts than that within 300 ms are refused, not queued."""
+"""tokenQ under way: more inserts than that within 300 ms wait for their turn."""
 
 MAX_PROBES = MAX_HOSTS
 """Boots under proof at a time: only signed datagrams start one."""
@@ -258,6 +258,10 @@ class GroupManager:
                 self._namesakes.add(message.boot)
                 self._events.append(NameClash(source[0]))
             return
+        if not message.boot and isinstance(message, Host) and self.secrets.classic:
+            # The patent's form: no number to judge by, no answers to questions; for display.
+            self._heard(message, True, source, now)
+            return
         if not self._guard.accept(message.host, message.boot, message.seq):
             raise RemoteProtocolError("replay", f"{message.host} {message.seq}")
         self.heard_by[way] += 1
@@ -329,13 +333,18 @@ class GroupManager:
 
     # Questions
 
+    @property
+    def busy(self) -> bool:
+        """Whether another question has to wait: an empty answer would mean "no session"."""
+        return len(self._questions) >= MAX_QUESTIONS
+
     def ask(self, digest: str, dtu: IPv4Address, now: float, *, lost: str = "") -> str:
         """Ask the trusted live hosts for a token; ends in a TokenAnswered with the returned id.
 
         `lost` is a host that the DTU has just lost: it is not asked, its session is out of reach.
         """
         qid = self._new_id()
-        records = [record for record in self.topology.live() if record.host != lost]
+        records = [record for record in self.topology.answering() if record.host != lost]
         question = Question.begin(qid, digest, dtu, {record.host for record in records}, now)
         for record in records:
             if record.message.back_ms:
@@ -343,7 +352,7 @@ class GroupManager:
                 question.wait_for(record.host, max(record.lastseen + back_s, question.until))
             self._send_question(question, record.source[0])
         self._questions[qid] = question
-        if len(self._questions) > MAX_QUESTIONS or question.over(now):
+        if question.over(now):
             self._end(question)
         return qid
 
@@ -457,7 +466,7 @@ class GroupManager:
         mine = [each.ip for each in own.interfaces if each.contains(dtu)]
         mine += [each.ip for each in own.interfaces]
         found = [Server(own.host, str(mine[0]), own.port)] if mine else []
-        for record in self.topology.live():
+        for record in self.topology.answering():
             address = self.topology.reachable_address(record, dtu, own.interfaces, now)
             if address is not None:
                 found.append(Server(record.host, str(address), record.message.port))

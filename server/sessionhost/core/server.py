@@ -1,7 +1,7 @@
 """A session hosting server as one machine without I/O: group, links, sessions put together.
 
-In: lines, datagrams, answers of registry, launcher and gateway, and the time. Out: actions,
-datagrams and the next deadline. The daemon and the simulator both run this very class.
+In: lines, datagrams, answers of registry and launcher, and the time. Out: actions, datagrams and
+the next deadline. The daemon and the simulator both run this very class.
 """
 
 import random
@@ -69,6 +69,7 @@ from sessionhost.core.timing import (
     DISPLAY_TICKET_S,
     HELLO_S,
     KEEPALIVE_S,
+    LINK_CHECK_S,
     LINK_SILENT_S,
     LOST_S,
     PENDING_RETRY_S,
@@ -76,8 +77,6 @@ from sessionhost.core.timing import (
     SESSION_START_S,
 )
 from sessionhost.core.vouchers import Vouchers
-
-LINK_CHECK_S = 1.0  # silent links are looked for this often
 
 
 class ServerCore:
@@ -151,9 +150,9 @@ class ServerCore:
 
     def _hello(self, link: Link, line: Hello, now: float) -> None:
         link.hello = line
-        own = self.group.standing
         servers = self.group.servers_for(link.address, now)
-        welcome = Welcome(own.host, int(KEEPALIVE_S * 1000), int(LOST_S * 1000), servers)
+        host = self.group.standing.host
+        welcome = Welcome(host, int(KEEPALIVE_S * 1000), int(LOST_S * 1000), servers)
         self._send(link, welcome)
 
     def _send(self, link: Link, line: Line) -> None:
@@ -232,7 +231,10 @@ class ServerCore:
         return has_session or not elsewhere
 
     def _ask(self, link: Link, inserting: Inserting, now: float) -> None:
-        """Steps 916, 917."""
+        """Steps 916, 917; in a flood of inserts a little later."""
+        if self.group.busy:
+            inserting.ask_at = now + PENDING_RETRY_S
+            return
         inserting.ask_at = None
         digest = self.group.secrets.token_digest(inserting.token)
         inserting.qid = self.group.ask(digest, link.address, now, lost=inserting.lost)
@@ -288,8 +290,8 @@ class ServerCore:
         text = tickets.issue(ticket, self.group.secrets)
         self._vouchers.placed(inserting.token, to.answer.host, now)
         self._report(f"{link.dtu} redirected to {to.answer.host}: {to.why}")
-        address = str(to.answer.address)
-        self._send(link, Redirect(inserting.seq, to.answer.host, address, to.answer.port, text))
+        where = (to.answer.host, str(to.answer.address), to.answer.port)
+        self._send(link, Redirect(inserting.seq, *where, text))
 
     def _create(self, link: Link, inserting: Inserting, why: CreateHere, now: float) -> None:
         """Step 915."""
@@ -367,11 +369,11 @@ class ServerCore:
 
     def end_session(self, session: str) -> bool:
         """An administrator ends a session; False if there is none of that name."""
-        found = self.sessions.get(session) is not None
-        if found:
-            self._report(f"session {session} is ended by an administrator")
-            self._actions.append(StopSession(session))
-        return found
+        if self.sessions.get(session) is None:
+            return False
+        self._report(f"session {session} is ended by an administrator")
+        self._actions.append(StopSession(session))
+        return True
 
     def session_gone(self, session: str, reason: DisconnectReason, now: float) -> None:
         """The session has ended or could not be started."""
@@ -440,10 +442,7 @@ class ServerCore:
 
     def _known_token(self, digest: str) -> Token | None:
         """The token behind a keyed hash, if it has a session here or is on its way to one."""
-        if not digest:
-            return None
-        inserting = (link.inserting for link in self._links.values())
-        tokens = [each.token for each in inserting if each is not None]
+        tokens = [link.inserting.token for link in self._links.values() if link.inserting]
         for token in [*self.sessions.tokens(), *tokens, *self._vouchers.placed_tokens()]:
             if digest in self.group.secrets.token_digests(token):
                 return token

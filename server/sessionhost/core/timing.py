@@ -55,6 +55,9 @@ LOST_S = 1.5
 LINK_SILENT_S = 6.0
 """A DTU that has said nothing for so long is gone; longer than its own failover takes."""
 
+LINK_CHECK_S = 1.0
+"""Silent links are looked for this often."""
+
 HELLO_S = 5.0
 """A connection that has not said hello by then is closed."""
 

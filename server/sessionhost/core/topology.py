@@ -125,10 +125,12 @@ class Topology:
 
     def live(self) -> list[HostRecord]:
         """Trusted hosts that are not down, by name."""
-        return [self._trusted[name] for name in sorted(self._trusted) if self._is_up(name)]
+        hosts = (self._trusted[name] for name in sorted(self._trusted))
+        return [host for host in hosts if not host.down]
 
-    def _is_up(self, name: str) -> bool:
-        return not self._trusted[name].down
+    def answering(self) -> list[HostRecord]:
+        """Live hosts that can answer questions; those of the patent's form (no boot) cannot."""
+        return [host for host in self.live() if host.message.boot]
 
     def mark_down(self, now: float) -> list[HostRecord]:
         """Hosts that have just been silent for too long; each is returned once."""
