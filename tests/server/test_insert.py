@@ -4,6 +4,7 @@ A model written from the steps, in another form than the code, is compared with 
 combination of what two other servers can say.
 """
 
+import dataclasses
 import itertools
 import random
 from ipaddress import IPv4Address
@@ -200,6 +201,16 @@ def test_a_token_that_was_just_sent_somewhere_follows_there():
     answers = (answer("s1", pending=True, home="s3"), answer("s3", load=3000))
     decision = choose(here(host="s2"), *answers)
     assert (type(decision), decision.answer.host) == (RedirectTo, "s3")
+
+
+def test_a_token_that_we_have_just_sent_away_follows_there():
+    sent = dataclasses.replace(here(host="s2"), home="s3")
+    others = (answer("s1"), answer("s3", load=3000))
+    assert choose(sent, *others).answer.host == "s3"
+    assert choose(sent, answer("s1")) == choose(here(host="s2"), answer("s1"))
+    lost = choose(sent, *others, lost="s3")
+    assert lost == choose(here(host="s2"), *others, lost="s3")
+    assert choose(sent, *others, hops=1) == choose(here(host="s2"), *others, hops=1)
 
 
 @pytest.mark.parametrize("home", ["s2", "s9"])

@@ -53,10 +53,14 @@ Decision = ConnectHere | CreateHere | RedirectTo | AskAgain
 
 @dataclass(frozen=True)
 class Here:
-    """This server as a candidate: its own sessions of the token and its own load."""
+    """This server as a candidate: its own sessions of the token and its own load.
+
+    `home` is where it has just sent the token: an ordinary insert must not be placed anew.
+    """
 
     candidate: Candidate
     claims: tuple[Claim, ...] = ()
+    home: str = ""
 
 
 def decide_redirected(here: Here) -> Decision:
@@ -90,9 +94,12 @@ def decide(
     if own is not None:
         return ConnectHere(own.session)
     by_name = {answer.host: answer for answer in reachable}
-    for answer in answers:
-        if answer.home in by_name:
-            return RedirectTo(by_name[answer.home], f"{answer.host} has just sent the token there")
+    homes = [(answer.host, answer.home) for answer in answers]
+    if hops == 0:
+        homes.insert(0, (me, here.home))
+    for host, home in homes:
+        if home in by_name:
+            return RedirectTo(by_name[home], f"{host} has just sent the token there")
     first = min((a.host for a in answers if a.pending and not a.home), default=me)
     if first < me and rounds_left > 0:
         return AskAgain(first)

@@ -244,7 +244,7 @@ class ServerCore:
     def _here(self, token: Token, now: float) -> Here:
         own = self.group.standing
         me = Candidate(own.host, own.cpus, own.load, own.sessions, drain=own.drain)
-        return Here(me, self.sessions.claims(token, now))
+        return Here(me, self.sessions.claims(token, now), self._vouchers.home(token, now))
 
     def _answered(self, event: TokenAnswered, now: float) -> None:
         """Steps 918-922."""
