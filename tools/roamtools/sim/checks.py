@@ -59,14 +59,6 @@ class Fact:
     alive: bool = True
 
 
-@dataclass
-class Trail:
-    """What one connection has asked for last, and how often the desk has been sent on."""
-
-    insert: Insert | None = None
-    hops: int = 0
-
-
 class Checks:
     """Incremental checkers; each raises Violation."""
 
@@ -74,7 +66,8 @@ class Checks:
         self._world = world
         self.facts: dict[str, Fact] = {}
         self.by_token: dict[Token, list[Fact]] = {}
-        self.trails: dict[str, Trail] = {}
+        self.asked: dict[Stream, Insert] = {}
+        self.hops: dict[str, int] = {}
         self.tickets: dict[str, tuple[str, str, Token, float]] = {}
         self.counts: dict[str, int] = dict.fromkeys(COUNTED, 0)
 
@@ -92,10 +85,9 @@ class Checks:
         if isinstance(message, Insert):
             self.counts["inserts"] += 1
             self.counts["failovers"] += message.cause is Cause.FAILOVER
-            trail = self.trails.setdefault(stream.node, Trail())
-            trail.insert = message
+            self.asked[stream] = message
             if message.cause is not Cause.REDIRECT:
-                trail.hops = 0
+                self.hops[stream.node] = 0
 
     def believed(self, host: "HostNode", core: ServerCore, stream: Stream, line: bytes) -> None:
         """If a server takes this insert for a redirect, one of ours has made its ticket, for it."""
@@ -131,7 +123,7 @@ class Checks:
             self._redirected(host, stream, message)
         elif isinstance(message, Connect):
             self.counts["connects"] += 1
-            self.trails.setdefault(stream.node, Trail()).hops = 0
+            self.hops[stream.node] = 0
 
     def _is_ours(self, server: Server, who: str) -> None:
         known = self._world.by_address.get(server.address)
@@ -142,16 +134,15 @@ class Checks:
         self.counts["redirects"] += 1
         desk = self._world.desks_by_name[stream.node]
         self._is_ours(Server(message.host, message.address, message.port), "redirect to")
-        trail = self.trails.setdefault(stream.node, Trail())
-        if trail.insert is not None:
-            made = (desk.name, message.host, trail.insert.token, self._world.clock.now)
-            self.tickets[message.ticket] = made
-        trail.hops += 1
-        if trail.hops > MAX_HOPS and not desk.rogue:
-            self.fail("hops", f"{stream.node} is sent on for the {trail.hops}. time")
-        asked = trail.insert
-        if asked is not None and asked.seq == message.seq and asked.lost == message.host:
-            self.fail("lost", f"{stream.node} is sent to {message.host}, which it has just lost")
+        asked = self.asked[stream]
+        made = (desk.name, message.host, asked.token, self._world.clock.now)
+        self.tickets[message.ticket] = made
+        if asked.seq == message.seq and asked.lost == message.host:
+            self.fail("lost", f"{desk.name} is sent to {message.host}, which it has just lost")
+        if desk.control is stream:  # nobody obeys what comes on a connection that is left
+            hops = self.hops[desk.name] = self.hops.get(desk.name, 0) + 1
+            if hops > MAX_HOPS and not desk.rogue:
+                self.fail("hops", f"{desk.name} is sent on for the {hops}. time")
 
     def stray(self, desk: "DeskNode", server: Server) -> None:
         """A desk tries an address where no server is: a forged hint may cost it that much."""
