@@ -30,7 +30,19 @@ def test_no_order_of_a_set_decides_anything():
 
 
 def test_seeds_on_two_processes_add_up():
-    arguments = "--servers 3 --dtus 8 --seconds 80 --seeds 4 --jobs 2 --json".split()
+    arguments = [
+        "--servers",
+        "3",
+        "--dtus",
+        "8",
+        "--seconds",
+        "80",
+        "--seeds",
+        "4",
+        "--jobs",
+        "2",
+        "--json",
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "roamtools.sim", *arguments],
         capture_output=True,
