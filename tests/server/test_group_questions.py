@@ -139,6 +139,7 @@ def test_the_lost_server_is_not_asked():
 def test_a_refused_datagram_ends_the_waiting():
     lan, one, *_ = group("s1", "s2", "s3")
     lan.nodes["s2"].up = False
+    lan.run(1.6)
     one.ask(DIGEST, DTU, lan.now)
     lan.deliver()
     answer_all(lan)
@@ -149,6 +150,13 @@ def test_a_refused_datagram_ends_the_waiting():
     (over,) = of(TokenAnswered, one)
     assert [each.host for each in over.answers] == ["s3"]
     assert over.silent == ()
+
+
+def test_a_forged_refusal_of_a_host_that_announces_is_not_believed():
+    lan, one, *_ = group("s1", "s2")
+    one.ask(DIGEST, DTU, lan.now)
+    one.refused("10.0.0.2", lan.now)
+    assert of(TokenAnswered, one) == []
 
 
 def test_a_refused_proof_is_given_up():

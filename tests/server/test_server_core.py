@@ -404,7 +404,7 @@ def test_sessions_survive_a_restart_of_the_daemon():
     site.core("s1").begin_restart(site.now)
     site.deliver()
     (told,) = desk.told(Disconnect)
-    assert (told.reason, told.retry_ms) == ("restarting", 5000)
+    assert (told.reason, told.retry_ms) == ("restarting", 3000)
     site.kill("s1")
     site.refuse = True
     other.insert(ALICE)  # meanwhile the card is put in elsewhere

@@ -140,6 +140,7 @@ def test_a_refusing_server_costs_nothing():
     site = group("s1", "s2")
     site.kill("s2")
     site.refuse = True
+    site.run(1.6)
     desk = site.desk("s1")
     desk.insert()
     assert desk.told(Notice)[0].code == NoticeCode.STARTING

@@ -196,15 +196,20 @@ def _host_fields(message: Host) -> Fields:
 
 
 def fitting(interfaces: Iterable[Interface]) -> tuple[Interface, ...]:
-    """The first of these interfaces, as many as one host message has room for."""
-    found: list[Interface] = []
+    """These interfaces as far as one host message has room: IPv6 goes first, then the last ones."""
+    given = tuple(interfaces)
+    plain = tuple(dataclasses.replace(interface, ip6="") for interface in given)
+    whole = _first(given)
+    return whole if len(whole) == len(given) else _first(plain)
+
+
+def _first(interfaces: tuple[Interface, ...]) -> tuple[Interface, ...]:
     room = MAX_INTERFACES_BYTES
-    for interface in interfaces:
+    for number, interface in enumerate(interfaces):
         room -= len(encode_fields(codec.to_fields(interface))) + 1
         if room < 0:
-            break
-        found.append(interface)
-    return tuple(found)
+            return interfaces[:number]
+    return interfaces
 
 
 def _split(fields: Fields, opening: str, limit: int) -> tuple[Fields, list[Fields]]:

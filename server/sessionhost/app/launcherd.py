@@ -29,8 +29,9 @@ from sessionhost.adapters.session_spawn import Spawn, choose_spawn, start_leader
 from sessionhost.adapters.session_store import SessionRecord, SessionStore
 from sessionhost.adapters.session_watch import SessionWatch
 from sessionhost.app.config import ServerConfig, load_config
-from sessionhost.core.launching import MAX_SESSIONS, OrderError, check_account, check_order
+from sessionhost.core.launching import OrderError, check_account, check_order
 from sessionhost.core.services import RecipeError, parse_recipe
+from sessionhost.core.sessions import MAX_SESSIONS
 
 X_SOCKETS = Path("/tmp/.X11-unix")
 

@@ -27,7 +27,7 @@ from roamwire.datagrams import (
     renumbered,
 )
 from roamwire.errors import RemoteProtocolError
-from roamwire.limits import MAX_HOSTS
+from roamwire.limits import MAX_HOSTS, MAX_INTERFACES
 from roamwire.replay import ReplayGuard
 from roamwire.signing import GroupSecrets
 from sessionhost.core.questions import Answer, Question
@@ -122,6 +122,12 @@ class Standing:
     drain: bool = False
     back_ms: int = 0
     interfaces: tuple[Interface, ...] = ()
+    full: bool = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether this server takes no new session: drained, or no room."""
+        return self.drain or self.full
 
 
 @dataclass
@@ -175,7 +181,7 @@ class GroupManager:
 
     def set_interfaces(self, interfaces: Iterable[Interface], now: float) -> None:
         """The kernel's interfaces; a change is announced at once."""
-        found = fitting(interfaces)
+        found = tuple(interfaces)[:MAX_INTERFACES]
         if found != self.standing.interfaces:
             self.standing.interfaces = found
             self.announce_soon(now)
@@ -214,10 +220,10 @@ class GroupManager:
             sessions=own.sessions,
             dtus=own.dtus,
             policy=own.policy,
-            drain=own.drain,
+            drain=own.closed,
             back_ms=own.back_ms,
             port=own.port,
-            interfaces=own.interfaces,
+            interfaces=fitting(own.interfaces),
         )
 
     def _numbered(self, message: Host | TokenQ | TokenR) -> bytes:
@@ -299,7 +305,7 @@ class GroupManager:
             return
         answer = ServerR(
             message.serverQ, own.host, matching[0].ip, own.port, own.cpus, own.load, own.sessions,
-            own.drain,
+            own.closed,
         )  # fmt: skip
         self._out.append(Outgoing(encode_datagram(answer), source[0], source[1]))
 
@@ -317,6 +323,7 @@ class GroupManager:
         self._probed[key] = _Probe(qid, source, host_message)
         question = Question.begin(qid, "", NO_ADDRESS, {message.host}, now)
         question.until = now + PROBE_REPEAT_S
+        question.address = source[0]
         self._questions[qid] = question
         self._send_question(question, source[0])
 
@@ -325,6 +332,7 @@ class GroupManager:
             return
         self._present[host] = boot
         self._guard.settle(host, boot)
+        self.announce_soon(now)  # it has just started, and waits to hear who is there
         proven = self._probed.get((host, boot))
         for key in [key for key in self._probed if key[0] == host]:
             self._questions.pop(self._probed.pop(key).qid, None)
@@ -370,7 +378,7 @@ class GroupManager:
         own = self.standing
         message = TokenR(
             asked.qid, own.host, self.boot, 0, asked.boot, nonce, own.cpus, own.load,
-            own.sessions, own.drain, pending, home, claims,
+            own.sessions, own.closed, pending, home, claims,
         )  # fmt: skip
         self._out.append(Outgoing(self._numbered(message), asked.source[0], self._port))
 
@@ -395,11 +403,17 @@ class GroupManager:
             self._end(question)
 
     def refused(self, address: str, now: float) -> None:
-        """The kernel at that address says that nobody listens on the group port: do not wait."""
+        """The kernel at that address says that nobody listens on the group port: do not wait.
+
+        Such a message can be forged, so it counts only for hosts that have missed an announcement.
+        """
+        overdue_s = 1.5 * self._profile.announce_s
         for question in list(self._questions.values()):
             for host in list(question.silent()):
                 record = self.topology.trusted(host)
-                if record is not None and record.source[0] == address:
+                if record is None or record.source[0] != address:
+                    continue
+                if now - record.lastseen > overdue_s:
                     question.give_up_on(host)
             if not question.probe and question.over(now):
                 self._end(question)
@@ -446,7 +460,9 @@ class GroupManager:
     def _repeat(self, question: Question) -> None:
         for host in sorted(question.silent()):
             record = self.topology.trusted(host)
-            if record is not None:
+            if question.probe:
+                self._send_question(question, question.address)
+            elif record is not None:
                 self._send_question(question, record.source[0])
 
     # Out

@@ -2,9 +2,6 @@
 
 import re
 
-MAX_SESSIONS = 256
-"""Sessions of one server; each is an X server and a desktop of about 100 MB."""
-
 LOWEST_UID = 1000
 """Below are the system's own users (adduser.conf, login.defs UID_MIN)."""
 

@@ -43,7 +43,10 @@ class Answer:
 
 @dataclass
 class Question:
-    """One tokenQ under way; `until` is when it is over whatever has come."""
+    """One tokenQ under way; `until` is when it is over whatever has come.
+
+    `address` is where a probe goes: its host may not be in the topology yet.
+    """
 
     qid: str
     digest: str
@@ -51,6 +54,7 @@ class Question:
     awaited: set[str]
     until: float
     repeat_at: float
+    address: str = ""
     patient: dict[str, float] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
 

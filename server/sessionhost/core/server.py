@@ -30,6 +30,7 @@ from roamwire.control import (
 from roamwire.errors import RemoteProtocolError
 from roamwire.notices import DisconnectReason, NoticeCode
 from roamwire.tokens import Token
+from sessionhost.core import timing
 from sessionhost.core.actions import (
     Action,
     Close,
@@ -64,18 +65,7 @@ from sessionhost.core.insert import (
 from sessionhost.core.links import MAX_BAD_LINES, MAX_LINKS, Inserting, Link
 from sessionhost.core.placement import Candidate
 from sessionhost.core.registration import Registration
-from sessionhost.core.sessions import Session, SessionManager
-from sessionhost.core.timing import (
-    DISPLAY_TICKET_S,
-    HELLO_S,
-    KEEPALIVE_S,
-    LINK_CHECK_S,
-    LINK_SILENT_S,
-    LOST_S,
-    PENDING_RETRY_S,
-    RESTART_NOTICE_S,
-    SESSION_START_S,
-)
+from sessionhost.core.sessions import MAX_SESSIONS, Session, SessionManager
 from sessionhost.core.vouchers import Vouchers
 
 
@@ -96,6 +86,8 @@ class ServerCore:
         self._vouchers = Vouchers(rng)
         self._actions: deque[Action] = deque()
         self._check_links_at = 0.0
+        self._know_others_at = 0.0
+        self._restarting = False
 
     def terminals(self) -> list[dict[str, str]]:
         """The connected DTUs, for the status."""
@@ -115,8 +107,9 @@ class ServerCore:
     def link_closed(self, link: int, now: float) -> None:
         """The connection is gone; the session goes on without a screen."""
         gone = self._links.pop(link, None)
-        if gone is not None:
-            self._leave(gone, now)
+        if gone is not None and not self._restarting:
+            # A cut link is noticed late: the person was last here when the DTU was last heard.
+            self._leave(gone, gone.last_heard)
             self.group.standing.dtus = len(self._links)
 
     def receive_line(self, link: int, data: bytes, now: float) -> None:
@@ -152,7 +145,7 @@ class ServerCore:
         link.hello = line
         servers = self.group.servers_for(link.address, now)
         host = self.group.standing.host
-        welcome = Welcome(host, int(KEEPALIVE_S * 1000), int(LOST_S * 1000), servers)
+        welcome = Welcome(host, int(timing.KEEPALIVE_S * 1000), int(timing.LOST_S * 1000), servers)
         self._send(link, welcome)
 
     def _send(self, link: Link, line: Line) -> None:
@@ -167,7 +160,7 @@ class ServerCore:
         self.link_closed(link.link, now)
 
     def _leave(self, link: Link, now: float) -> None:
-        """The link shows nothing from now on: card out, connection gone, or a new insert."""
+        """The link shows nothing from `now` on: card out, connection gone, or a new insert."""
         if link.inserting is not None:
             self._asking.pop(link.inserting.qid, None)
             link.inserting = None
@@ -227,13 +220,16 @@ class ServerCore:
     def _settled_here(self, inserting: Inserting, now: float) -> bool:
         """Whether a redirected token ends here: it has a session, or may get a new one."""
         has_session = bool(self.sessions.for_token(inserting.token))
-        elsewhere = self._vouchers.home(inserting.token, now) or self.group.standing.drain
+        elsewhere = self._vouchers.home(inserting.token, now) or self.group.standing.closed
         return has_session or not elsewhere
 
     def _ask(self, link: Link, inserting: Inserting, now: float) -> None:
         """Steps 916, 917; in a flood of inserts a little later."""
         if self.group.busy:
-            inserting.ask_at = now + PENDING_RETRY_S
+            inserting.ask_at = now + timing.PENDING_RETRY_S
+            return
+        if now < self._know_others_at and not self.sessions.for_token(inserting.token):
+            inserting.ask_at = self._know_others_at
             return
         inserting.ask_at = None
         digest = self.group.secrets.token_digest(inserting.token)
@@ -243,7 +239,7 @@ class ServerCore:
 
     def _here(self, token: Token, now: float) -> Here:
         own = self.group.standing
-        me = Candidate(own.host, own.cpus, own.load, own.sessions, drain=own.drain)
+        me = Candidate(own.host, own.cpus, own.load, own.sessions, drain=own.closed)
         return Here(me, self.sessions.claims(token, now), self._vouchers.home(token, now))
 
     def _answered(self, event: TokenAnswered, now: float) -> None:
@@ -268,7 +264,7 @@ class ServerCore:
     def _act(self, link: Link, inserting: Inserting, decision: Decision, now: float) -> None:
         if isinstance(decision, AskAgain):
             inserting.rounds_left -= 1
-            inserting.ask_at = now + PENDING_RETRY_S
+            inserting.ask_at = now + timing.PENDING_RETRY_S
             return
         link.inserting = None
         if isinstance(decision, RedirectTo):
@@ -300,7 +296,7 @@ class ServerCore:
             return
         recipe = registration.recipe or self._recipe
         session = self.sessions.create(
-            inserting.token, registration.user, recipe, now, now + SESSION_START_S
+            inserting.token, registration.user, recipe, now, now + timing.SESSION_START_S
         )
         if session is None:
             self._send(link, Notice(inserting.seq, int(NoticeCode.NO_SERVER_FREE)))
@@ -338,7 +334,7 @@ class ServerCore:
         self._actions.append(
             Grant(
                 session.session, session.epoch, ticket, link.dtu, session.rfb_socket,
-                int(DISPLAY_TICKET_S * 1000),
+                int(timing.DISPLAY_TICKET_S * 1000),
             )
         )  # fmt: skip
         self._send(
@@ -351,10 +347,11 @@ class ServerCore:
     # Sessions
 
     def recover(self, running: Iterable[Session], now: float) -> None:
-        """Sessions that were running before this daemon started (DESIGN section 6)."""
+        """The daemon has started; these sessions were running before (DESIGN section 6)."""
         for session in running:
             self.sessions.adopt(session)
         self._count_sessions()
+        self._know_others_at = now + timing.START_GRACE_S
         self.group.announce_soon(now)
 
     def session_ready(self, session: str, rfb_socket: str, now: float) -> None:
@@ -369,11 +366,11 @@ class ServerCore:
 
     def end_session(self, session: str) -> bool:
         """An administrator ends a session; False if there is none of that name."""
-        if self.sessions.get(session) is None:
-            return False
-        self._report(f"session {session} is ended by an administrator")
-        self._actions.append(StopSession(session))
-        return True
+        found = self.sessions.get(session) is not None
+        if found:
+            self._report(f"session {session} is ended by an administrator")
+            self._actions.append(StopSession(session))
+        return found
 
     def session_gone(self, session: str, reason: DisconnectReason, now: float) -> None:
         """The session has ended or could not be started."""
@@ -393,6 +390,7 @@ class ServerCore:
 
     def _count_sessions(self) -> None:
         self.group.standing.sessions = len(self.sessions)
+        self.group.standing.full = len(self.sessions) >= MAX_SESSIONS
 
     # The group
 
@@ -452,7 +450,8 @@ class ServerCore:
 
     def begin_restart(self, now: float) -> None:
         """This daemon is about to restart: ask DTUs and servers to wait for it."""
-        back_ms = int(RESTART_NOTICE_S * 1000)
+        self._restarting = True  # displays go on without us
+        back_ms = int(timing.RESTART_NOTICE_S * 1000)
         self.group.standing.back_ms = back_ms
         self.group.announce_now(now)
         for link in self._links.values():
@@ -483,11 +482,11 @@ class ServerCore:
             if inserting is not None and inserting.ask_at is not None and now >= inserting.ask_at:
                 self._ask(link, inserting, now)
         if now >= self._check_links_at:
-            self._check_links_at = now + LINK_CHECK_S
+            self._check_links_at = now + timing.LINK_CHECK_S
             for link in list(self._links.values()):
-                if now - link.last_heard > LINK_SILENT_S:
-                    self._hang_up(link, f"silent for {LINK_SILENT_S} s", now)
-                elif link.hello is None and now - link.opened > HELLO_S:
+                if now - link.last_heard > timing.LINK_SILENT_S:
+                    self._hang_up(link, f"silent for {timing.LINK_SILENT_S} s", now)
+                elif link.hello is None and now - link.opened > timing.HELLO_S:
                     self._hang_up(link, "did not say hello", now)
 
     def datagrams_to_send(self, now: float) -> list[Outgoing]:

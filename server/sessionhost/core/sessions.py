@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from roamwire.datagrams import Claim
 from roamwire.tokens import Token
 
-MAX_SESSIONS = 500
-"""Sessions on one host; a server of 2026 with 512 GiB holds about so many desktops."""
+MAX_SESSIONS = 256
+"""Sessions on one host; each is an X server and a desktop of about 100 MB."""
 
 
 @dataclass(frozen=True)

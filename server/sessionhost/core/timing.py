@@ -30,6 +30,10 @@ QUESTION_REPEAT_S = 0.1
 RESTARTING_QUESTION_S = 3.0
 """A host that said "back soon" may hold the session: its answer is awaited this long."""
 
+START_GRACE_S = 0.5
+"""After its start a server hears all others within some 0.2 s (each announces at once when it has
+proven a new boot); until then it does not make a session that another one may have."""
+
 PENDING_RETRY_S = 0.12
 """Another server is deciding on the same token and goes first: ask again after its decision."""
 
@@ -67,8 +71,9 @@ SESSION_START_S = 20.0
 DISPLAY_TICKET_S = 10.0
 """A display ticket is used at once or not at all."""
 
-RESTART_NOTICE_S = 5.0
-"""How long DTUs wait for a server whose daemons restart before they go elsewhere."""
+RESTART_NOTICE_S = 3.0
+"""How long DTUs wait for a server whose daemons restart: that takes half a second, on a busy server
+a second or two."""
 
 for _profile in PROFILES.values():
     if _profile.host_down_s < 3 * _profile.announce_s:

@@ -152,17 +152,20 @@ class Topology:
         """The address at which the DTU can reach the host, or None.
 
         A subnet of the host must hold the DTU's address and a packet must have been heard from that
-        interface: subnets alone lie (Table A has one private address on four hosts). A DTU behind a
-        router is in no subnet of ours; then the address that the host speaks from serves.
+        interface: subnets alone lie (Table A has one private address on four hosts). Where a router
+        stands between (the DTU is in no subnet of ours, or the host speaks from none), the address
+        that the host speaks from serves; the DTU's own attempt is then the probe.
         """
         for interface in record.message.interfaces:
             if interface.contains(dtu):
                 heard = record.lastpkt.get(interface.interface)
                 if heard is not None and now - heard < self._down_after_s:
                     return interface.ip
-        if any(interface.contains(dtu) for interface in mine):
-            return None
-        return IPv4Address(record.source[0])
+        source = IPv4Address(record.source[0])
+        same_wire = any(each.contains(dtu) for each in mine) and any(
+            each.contains(source) for each in mine
+        )
+        return None if same_wire else source
 
     def view(self, now: float) -> list[HostView]:
         """Table A: trusted hosts first, then the others."""
