@@ -98,9 +98,13 @@ class TerminalProcess:
 
     async def _pump_screen(self, interval_s: float | None) -> None:
         while interval_s is not None:
-            self._screen.pump()
-            for event in self._screen.input_events():
-                self._input(event)
+            try:
+                self._screen.pump()
+                for event in self._screen.input_events():
+                    self._input(event)
+            except Exception:
+                # One bad event must not cost the keyboard until the next power-on.
+                _LOG.exception("the screen's input failed once")
             if self._screen.close_requested:
                 self._stop.set()
             await asyncio.sleep(interval_s)
@@ -172,8 +176,10 @@ class TerminalProcess:
 
     def _deadline(self) -> None:
         self._timer = None
-        self._terminal.handle_deadline(time.monotonic())
-        self._carry_on()
+        try:
+            self._terminal.handle_deadline(time.monotonic())
+        finally:
+            self._carry_on()
 
     def _carry_out(self, action: actions.Action) -> None:
         match action:

@@ -45,8 +45,10 @@ class DisplayClient(OrderClient):
     ticket there when the port is open again. A grant that has expired meanwhile is dropped.
     """
 
-    def __init__(self, path: Path, on_event: Callable[[DisplayEvent], None]) -> None:
-        super().__init__(path)
+    def __init__(
+        self, path: Path, on_event: Callable[[DisplayEvent], None], daemon_uid: int = 0
+    ) -> None:
+        super().__init__(path, daemon_uid)
         self._on_event = on_event
         self._waiting: deque[tuple[float, dict[str, str | int]]] = deque(maxlen=MAX_WAITING)
 

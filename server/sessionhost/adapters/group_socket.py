@@ -6,7 +6,7 @@ import errno
 import logging
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from roamwire.limits import MAX_DATAGRAM_BYTES
 from sessionhost.adapters.interfaces import packed_pktinfo
@@ -38,7 +38,7 @@ class GroupSocket:
         self._on_datagram = on_datagram
         self._on_refused = on_refused
         self._multicast = multicast
-        self._joined: set[str] = set()
+        self._joined: set[tuple[str, int]] = set()
         self.unsent = 0
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
@@ -59,16 +59,21 @@ class GroupSocket:
         asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
 
-    def join(self, interface: str) -> None:
-        """Hear the multicast group on this interface, if one is configured."""
-        if not self._multicast or interface in self._joined:
+    def follow(self, interfaces: Collection[str]) -> None:
+        """Hear the multicast group on these interfaces; one that comes back is a new one."""
+        if not self._multicast:
             return
-        request = struct.pack(
-            "=4s4si", socket.inet_aton(self._multicast), b"\0" * 4, socket.if_nametoindex(interface)
-        )
-        with contextlib.suppress(OSError):
-            self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
-            self._joined.add(interface)
+        present = set()
+        for name in interfaces:
+            with contextlib.suppress(OSError):  # it may be gone again
+                present.add((name, socket.if_nametoindex(name)))
+        for name, index in present - self._joined:
+            request = struct.pack("=4s4si", socket.inet_aton(self._multicast), b"\0" * 4, index)
+            try:
+                self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
+            except OSError as error:
+                _LOG.warning("no multicast on %s: %s", name, error.strerror)
+        self._joined = present
 
     def send(self, out: Outgoing) -> None:
         """Send one datagram; what the kernel refuses is counted, UDP promises nothing."""

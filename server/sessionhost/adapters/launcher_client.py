@@ -64,7 +64,14 @@ class SessionEnded:
     reason: str
 
 
-LauncherEvent = SessionReady | SessionFailed | SessionEnded
+@dataclass(frozen=True)
+class SessionsListed:
+    """Sent at every connect: all sessions that live now, with those of before a restart."""
+
+    running: tuple[RunningSession, ...]
+
+
+LauncherEvent = SessionReady | SessionFailed | SessionEnded | SessionsListed
 
 
 class LauncherClient(OrderClient):
@@ -99,6 +106,11 @@ class LauncherClient(OrderClient):
                 self._answer = None
             return self._listed
 
+    def on_connected(self) -> None:
+        # Asked here and told from `on_line`, so that no event can come between list and telling.
+        self._listed = []
+        self.send(encode_order("list"))
+
     def on_disconnected(self) -> None:
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(ConnectionError("launcherd went away"))
@@ -107,6 +119,8 @@ class LauncherClient(OrderClient):
         if verb == "listed":
             if self._answer is not None and not self._answer.done():
                 self._answer.set_result(None)
+            else:
+                self._on_event(SessionsListed(tuple(self._listed)))
             return
         session = required(fields, "session")
         if verb == "running":

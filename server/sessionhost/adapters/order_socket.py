@@ -180,9 +180,11 @@ def listen_unix(path: Path, mode: int) -> socket.socket:
 class OrderClient:
     """hostd's end of an order socket: connects, and connects again, for ever."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, daemon_uid: int = 0) -> None:
         self._path = path
         self._writer: asyncio.StreamWriter | None = None
+        # The socket's folder is writable for a group: who answers must be who should.
+        self._trusted = frozenset({0, os.geteuid(), daemon_uid})
 
     @property
     def connected(self) -> bool:
@@ -211,6 +213,12 @@ class OrderClient:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, RECONNECT_MAX_S)
                 continue
+            uid = peer_uid(writer.get_extra_info("socket"))
+            if uid not in self._trusted:
+                log.error("%s belongs to user %d: it is not used", self._path, uid)
+                writer.close()
+                await asyncio.sleep(RECONNECT_MAX_S)
+                continue
             pause, told = RECONNECT_FIRST_S, False
             self._writer = writer
             try:
@@ -229,6 +237,9 @@ class OrderClient:
                     self.on_line(*parse_order(line))
                 except RemoteProtocolError as error:
                     log.warning("%s: event dropped: %s", self._path, error)
+                except Exception:
+                    # A bug of ours in one event must not end the line for all others.
+                    log.exception("%s: event %.80r failed", self._path, line)
 
     def on_connected(self) -> None:
         """The daemon answers, for the first time or again."""

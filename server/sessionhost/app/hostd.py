@@ -9,8 +9,10 @@ import contextlib
 import errno
 import logging
 import os
+import pwd
 import random
 import signal
+import subprocess
 import sys
 import time
 from ipaddress import IPv4Address
@@ -34,6 +36,7 @@ from sessionhost.adapters.launcher_client import (
     SessionFailed,
     SessionOrder,
     SessionReady,
+    SessionsListed,
 )
 from sessionhost.adapters.order_socket import SocketInUseError
 from sessionhost.adapters.registry_sqlite import SqliteRegistry
@@ -51,6 +54,9 @@ LOAD_S = 1.0
 
 LAUNCHER_WAIT_S = 10.0
 """How long the daemon waits for launcherd's list of sessions before it serves without it."""
+
+EPOCHS_PER_S = 10
+"""More than a session can be attached to terminals in a second, since the machine started."""
 
 FAREWELL_S = 0.1
 """What was sent to DTUs and servers before a restart gets this long to leave."""
@@ -85,8 +91,13 @@ class HostDaemon:
         )
         self._interfaces = InterfaceWatch(config.interfaces_ignore, self._interfaces_changed)
         self._launcher = LauncherClient(config.run_dir / "launcher.sock", self._launcher_event)
-        self._display = DisplayClient(config.run_dir / "display.sock", self._display_event)
+        self._display = DisplayClient(
+            config.run_dir / "display.sock",
+            self._display_event,
+            pwd.getpwnam(config.display_user).pw_uid,
+        )
         self._admin = AdminServer(config.run_dir / "admin.sock", self.core, self._pump)
+        self._listed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -98,7 +109,7 @@ class HostDaemon:
             loop.add_signal_handler(number, stop.set)
         self._keep(self._launcher.run())
         self._keep(self._display.run())
-        await self._recover()
+        await self._wait_for_launcher()
         await self._admin.start()
         self._socket.start()
         self._interfaces.start()
@@ -110,7 +121,10 @@ class HostDaemon:
         await self._farewell()
 
     async def _farewell(self) -> None:
-        self.core.begin_restart(time.monotonic())
+        if _machine_stops():
+            _LOG.info("the machine stops: terminals go elsewhere at once")
+        else:
+            self.core.begin_restart(time.monotonic())
         self._pump()
         await self._control.close(FAREWELL_S)
         if self._timer is not None:
@@ -133,31 +147,32 @@ class HostDaemon:
         if not task.cancelled() and (error := task.exception()) is not None:
             _LOG.error("a task failed", exc_info=error)
 
-    async def _recover(self) -> None:
-        """The sessions that survived the last daemon: from the launcher, epochs from our file."""
+    async def _wait_for_launcher(self) -> None:
+        """Serve only when the sessions of before are known, or launcherd is not to be had."""
+        try:
+            await asyncio.wait_for(self._listed.wait(), LAUNCHER_WAIT_S)
+        except TimeoutError:
+            _LOG.error("launcherd does not answer: serving without the sessions of before")
+            self.core.recover([], time.monotonic())
+
+    def _sessions_listed(self, event: SessionsListed) -> None:
+        """launcherd has started, or we have: epochs are from our file."""
+        now, wall_ms = time.monotonic(), time.time_ns() // 1_000_000
         kept = self._attachments.load()
-        until = time.monotonic() + LAUNCHER_WAIT_S
-        while True:
-            try:
-                running = await self._launcher.list_sessions()
-                break
-            except LauncherUnavailable as error:
-                if time.monotonic() > until:
-                    _LOG.error("%s: serving without the sessions of before", error)
-                    return
-                await asyncio.sleep(0.05)
-        now = time.monotonic()
         sessions = []
-        for each in running:
-            epoch, last = kept.get(each.session, (0, now))
+        for each in event.running:
+            # Without a note: as old as the session, and above any epoch that can have been given.
+            started = now - max(0, wall_ms - each.started_ms) / 1000
+            epoch, last = kept.get(each.session, (int(now * EPOCHS_PER_S), started))
             token = Token.parse(each.token)
             sessions.append(
                 Session(each.session, token, each.user, each.recipe, last, epoch, each.rfb_socket)
             )
-        self._attachments.only({each.session for each in running})
-        self.core.recover(sessions, now)
         if sessions:
-            _LOG.info("%d sessions go on", len(sessions))
+            _LOG.info("launcherd has %d sessions", len(sessions))
+        self.core.recover(sessions, now)
+        self._attachments.only({each.session for each in self.core.sessions})
+        self._listed.set()
 
     async def _follow_load(self) -> None:
         standing = self.core.group.standing
@@ -194,14 +209,15 @@ class HostDaemon:
         self._pump()
 
     def _interfaces_changed(self, interfaces: tuple[Interface, ...]) -> None:
-        for each in interfaces:
-            self._socket.join(each.interface)
+        self._socket.follow([each.interface for each in interfaces])
         self.core.group.set_interfaces(interfaces, time.monotonic())
         self._pump()
 
     def _launcher_event(self, event: LauncherEvent) -> None:
         now = time.monotonic()
-        if isinstance(event, SessionReady):
+        if isinstance(event, SessionsListed):
+            self._sessions_listed(event)
+        elif isinstance(event, SessionReady):
             self.core.session_ready(event.session, event.rfb_socket, now)
         elif isinstance(event, SessionFailed | SessionEnded):
             _LOG.info("session %s: %s", event.session, event.reason)
@@ -230,8 +246,10 @@ class HostDaemon:
 
     def _deadline(self) -> None:
         self._timer = None
-        self.core.handle_deadline(time.monotonic())
-        self._pump()
+        try:
+            self.core.handle_deadline(time.monotonic())
+        finally:
+            self._pump()
 
     def _carry_out(self, action: actions.Action) -> None:
         match action:
@@ -277,15 +295,23 @@ class HostDaemon:
         try:
             await self._launcher.start(order)
         except LauncherUnavailable as error:
-            _LOG.error("session %s not started: %s", action.session, error)
-            self.core.session_gone(action.session, DisconnectReason.FAILED, time.monotonic())
-            self._pump()
+            # It is ordered again when launcherd is back and has listed what it has.
+            _LOG.warning("session %s has to wait: %s", action.session, error)
 
     async def _stop(self, action: actions.StopSession) -> None:
         try:
             await self._launcher.stop(action.session)
         except LauncherUnavailable as error:
             _LOG.error("session %s not stopped: %s", action.session, error)
+
+
+def _machine_stops() -> bool:
+    """Whether systemd is shutting the machine down: then nobody waits for our return."""
+    if not Path("/run/systemd/system").exists():
+        return False
+    asked = ["systemctl", "is-system-running"]
+    told = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+    return told.strip() == "stopping"
 
 
 def _explain(error: Exception, config: ServerConfig) -> str:
@@ -295,6 +321,8 @@ def _explain(error: Exception, config: ServerConfig) -> str:
             f"port {config.control_port} (TCP) or {config.group_port} (UDP) is in use: "
             "is hostd running already? (settings control_port, group_port)"
         )
+    if isinstance(error, KeyError):
+        return f"there is no Unix user {config.display_user} (setting display_user)"
     return str(error)
 
 
@@ -311,7 +339,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=config.log_level.upper(), format="hostd %(levelname)s %(message)s")
     try:
         asyncio.run(_run(config))
-    except (OSError, IdentityError, KeyFileError, SocketInUseError) as error:
+    except (OSError, KeyError, IdentityError, KeyFileError, SocketInUseError) as error:
         _LOG.error("cannot start: %s", _explain(error, config))
         return 1
     return 0

@@ -10,6 +10,7 @@ import logging
 import os
 import pwd
 import signal
+import stat
 import sys
 import time
 from pathlib import Path
@@ -112,7 +113,7 @@ class Launcher:
             return
         try:
             self._launch(order)
-        except (OrderError, RecipeError, OSError) as error:
+        except (OrderError, RecipeError, OSError, ValueError) as error:
             log.error("session %s for %s not started: %s", session, order.user, error)
             peer.send(encode_order("failed", session=session, reason=str(error)))
 
@@ -181,10 +182,11 @@ class Launcher:
 def _make_x_socket_dir() -> None:
     """X servers that run as a user cannot make it as it must be: root's and sticky."""
     X_SOCKETS.mkdir(exist_ok=True)
-    if X_SOCKETS.stat().st_uid == 0:
-        X_SOCKETS.chmod(0o1777)
-    else:
-        log.error("%s does not belong to root: remove it and start again", X_SOCKETS)
+    found = X_SOCKETS.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != 0:
+        log.error("%s is not a folder of root's: remove it", X_SOCKETS)
+        return
+    X_SOCKETS.chmod(0o1777)
 
 
 async def _run(config: ServerConfig) -> None:

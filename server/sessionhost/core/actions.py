@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from roamwire.tokens import Token
+from sessionhost.core.timing import DISPLAY_TICKET_S
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Grant:
     ticket: str
     dtu: str
     rfb_socket: str
-    ttl_ms: int
+    ttl_ms: int = int(DISPLAY_TICKET_S * 1000)
 
 
 @dataclass(frozen=True)

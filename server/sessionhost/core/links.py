@@ -7,7 +7,7 @@ from roamwire.control import Cause, Hello
 from roamwire.tickets import RedirectTicket
 from roamwire.tokens import Token
 from sessionhost.core.registration import Registration
-from sessionhost.core.timing import PENDING_ROUNDS
+from sessionhost.core.timing import HELLO_S, LINK_SILENT_S, PENDING_ROUNDS
 
 MAX_LINKS = 2000
 """DTUs on one server; more would not find a session either (see `sessions.MAX_SESSIONS`)."""
@@ -51,6 +51,19 @@ class Link:
     epoch: int = 0
     seq: int = 0
     bad_lines: int = 0
+
+    @property
+    def ask_at(self) -> float | None:
+        """When its insert is to ask the other servers (again)."""
+        return self.inserting.ask_at if self.inserting else None
+
+    def overdue(self, now: float) -> str:
+        """Why the connection is to be closed; "" if it is in order."""
+        if now - self.last_heard > LINK_SILENT_S:
+            return f"silent for {LINK_SILENT_S} s"
+        if self.hello is None and now - self.opened > HELLO_S:
+            return "did not say hello"
+        return ""
 
     @property
     def size(self) -> tuple[int, int]:

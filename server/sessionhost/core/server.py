@@ -303,12 +303,9 @@ class ServerCore:
             return
         self._count_sessions()
         self._report(f"new session {session.session} of {session.user} here: {why.why}")
-        width, height = link.size
-        self._actions.append(
-            StartSession(session.session, session.user, session.token, recipe, width, height)
-        )
         self._send(link, Notice(inserting.seq, int(NoticeCode.STARTING)))
         self._attach(link, session, inserting, now)
+        self._start(session)
 
     def _attach(self, link: Link, session: Session, inserting: Inserting, now: float) -> None:
         """Step 914: the newest insert wins; whoever showed the session before is told."""
@@ -331,12 +328,8 @@ class ServerCore:
 
     def _connect(self, link: Link, session: Session) -> None:
         ticket = f"{self._rng.getrandbits(128):032x}"
-        self._actions.append(
-            Grant(
-                session.session, session.epoch, ticket, link.dtu, session.rfb_socket,
-                int(timing.DISPLAY_TICKET_S * 1000),
-            )
-        )  # fmt: skip
+        grant = Grant(session.session, session.epoch, ticket, link.dtu, session.rfb_socket)
+        self._actions.append(grant)
         self._send(
             link,
             Connect(
@@ -347,17 +340,33 @@ class ServerCore:
     # Sessions
 
     def recover(self, running: Iterable[Session], now: float) -> None:
-        """The daemon has started; these sessions were running before (DESIGN section 6)."""
-        for session in running:
+        """What the launcher says is running, at our start and at each of its own.
+
+        Sessions of before are taken over; ours that are not there are gone, or ordered again.
+        """
+        listed = {session.session: session for session in running}
+        for session in listed.values():
             self.sessions.adopt(session)
+            self.session_ready(session.session, session.rfb_socket, now)
+        for session in [each for each in self.sessions if each.session not in listed]:
+            if session.running:
+                self.session_gone(session.session, DisconnectReason.FAILED, now)
+            else:
+                self._start(session)
         self._count_sessions()
-        self._know_others_at = now + timing.START_GRACE_S
+        self._know_others_at = self._know_others_at or now + timing.START_GRACE_S
         self.group.announce_soon(now)
+
+    def _start(self, session: Session) -> None:
+        link = self._links.get(session.attachment.link) if session.attachment else None
+        width, height = link.size if link is not None else (0, 0)
+        order = (session.session, session.user, session.token, session.recipe, width, height)
+        self._actions.append(StartSession(*order))
 
     def session_ready(self, session: str, rfb_socket: str, now: float) -> None:
         """The session's X server answers."""
         here = self.sessions.get(session)
-        if here is None:
+        if here is None or here.running:
             return
         here.rfb_socket, here.start_by = rfb_socket, None
         link = self._links.get(here.attachment.link) if here.attachment else None
@@ -462,11 +471,7 @@ class ServerCore:
         times = [self.group.next_deadline()]
         if self._links:
             times.append(self._check_links_at)
-            times += [
-                link.inserting.ask_at
-                for link in self._links.values()
-                if link.inserting is not None and link.inserting.ask_at is not None
-            ]
+            times += [at for each in self._links.values() if (at := each.ask_at) is not None]
         starting = self.sessions.next_start_deadline()
         return min(times if starting is None else [*times, starting])
 
@@ -478,16 +483,13 @@ class ServerCore:
             self._actions.append(StopSession(session.session))
             self.session_gone(session.session, DisconnectReason.FAILED, now)
         for link in list(self._links.values()):
-            inserting = link.inserting
-            if inserting is not None and inserting.ask_at is not None and now >= inserting.ask_at:
-                self._ask(link, inserting, now)
+            if link.inserting is not None and now >= (link.ask_at or now + 1):
+                self._ask(link, link.inserting, now)
         if now >= self._check_links_at:
             self._check_links_at = now + timing.LINK_CHECK_S
             for link in list(self._links.values()):
-                if now - link.last_heard > timing.LINK_SILENT_S:
-                    self._hang_up(link, f"silent for {timing.LINK_SILENT_S} s", now)
-                elif link.hello is None and now - link.opened > timing.HELLO_S:
-                    self._hang_up(link, "did not say hello", now)
+                if why := link.overdue(now):
+                    self._hang_up(link, why, now)
 
     def datagrams_to_send(self, now: float) -> list[Outgoing]:
         """Datagrams to send now."""

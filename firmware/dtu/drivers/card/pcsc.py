@@ -10,7 +10,7 @@ from smartcard import scard
 
 from dtu.core.events import CardEvent
 from dtu.drivers.card.base import Post
-from dtu.drivers.card.watch import CardWatch, Fault, PcscError, ReaderState
+from dtu.drivers.card.watch import RETRY_MS, CardWatch, Fault, PcscError, ReaderState
 
 log = logging.getLogger(__name__)
 
@@ -174,7 +174,12 @@ class PcscCardDriver:
 
         watch = CardWatch(self._pcsc, post_until_stopped, time.monotonic)
         while not self._stopping.is_set():
-            pause_ms = watch.step()
+            try:
+                pause_ms = watch.step()
+            except Exception:
+                # The thread must outlive a bug: without it no card is seen until the next start.
+                log.exception("watching cards failed once")
+                pause_ms = RETRY_MS
             if pause_ms:
                 self._stopping.wait(pause_ms / 1000)
         watch.close()
