@@ -9,7 +9,10 @@ from roamwire.tokens import Token
 
 
 class Presence:
-    """A token at this terminal; `seq` counts card events and comes back in a server's answers."""
+    """A token at this terminal; `seq` counts card events and comes back in a server's answers.
+
+    `asked`: an insert is on its way and its answer is not here yet.
+    """
 
     def __init__(self, rng: random.Random) -> None:
         self.token: Token | None = None
@@ -18,9 +21,18 @@ class Presence:
         self.ticket = ""
         self.lost = ""
         self.insert_at: float | None = None
+        self.asked = False
         self._rng = rng
         self._cause = Cause.INSERT
         self._pause_s = timing.DISPLAY_RETRY_S
+
+    @property
+    def waits_for_nothing(self) -> bool:
+        """A card is in and no insert is on its way.
+
+        With one on its way the gateway closes the old epoch a moment before the answer is here.
+        """
+        return self.token is not None and not self.asked
 
     def is_beside(self, event: CardEvent) -> bool:
         """Whether the event is about another reader than the one that holds our card.
@@ -41,7 +53,7 @@ class Presence:
         """The card is out."""
         self.token = None
         self.seq += 1
-        self.insert_at = None
+        self.answered()
 
     def redirected(self, ticket: str) -> None:
         """The next insert shows this ticket."""
@@ -50,7 +62,7 @@ class Presence:
     def failed_over(self, lost: str) -> None:
         """The next insert names the server that was lost, or none ("") if it only restarted."""
         self._cause, self.ticket, self.lost = Cause.FAILOVER, "", lost
-        self.insert_at = None
+        self.answered()
 
     def insert(self, now: float) -> Insert | None:
         """The insert to send now; None without a card.
@@ -62,10 +74,17 @@ class Presence:
         line = Insert(self.token, self._cause, self.seq, self.ticket, self.lost)
         self._cause, self.ticket = Cause.INSERT, ""
         self.insert_at = now + timing.INSERT_ANSWER_S
+        self.asked = True
         return line
+
+    def answered(self) -> None:
+        """The server has answered the insert."""
+        self.insert_at = None
+        self.asked = False
 
     def insert_later(self, now: float) -> None:
         """Ask again soon, and slower each time until a picture came."""
+        self.asked = False
         self.insert_at = now + self._pause_s * self._rng.uniform(0.7, 1.3)
         self._pause_s = min(2 * self._pause_s, timing.MAX_DISPLAY_RETRY_S)
 

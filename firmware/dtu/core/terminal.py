@@ -156,7 +156,8 @@ class Terminal:
     def _drop_attempt(self) -> None:
         self._actions.append(Hangup(self._attempt))
         self._attempt += 1
-        self._fail_at = self._card.insert_at = None
+        self._fail_at = None
+        self._card.answered()
         self._heartbeat.stop()
 
     def link_opened(self, attempt: int, now: float) -> None:
@@ -318,7 +319,7 @@ class Terminal:
     def _answered(
         self, line: control.Connect | control.Redirect | control.Notice, now: float
     ) -> None:
-        self._card.insert_at = None
+        self._card.answered()
         if isinstance(line, control.Connect):
             self._open_display(line)
         elif isinstance(line, control.Redirect):
@@ -383,7 +384,7 @@ class Terminal:
         self._leave_session()
         if self._return_until and not self._asked_to_wait:
             self._server_lost(f"both connections broke ({reason})", now)
-        elif self.state is State.CONNECTED and self._card.token is not None:
+        elif self.state is State.CONNECTED and self._card.waits_for_nothing:
             self._insert_later(now)
         self._show()
 
