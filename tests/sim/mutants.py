@@ -19,7 +19,7 @@ from roamwire.notices import DisconnectReason
 from roamwire.replay import ReplayGuard
 from roamwire.signing import GroupSecrets, Signed
 from roamwire.tickets import RedirectTicket
-from sessionhost.core import gateway, insert, server
+from sessionhost.core import gateway, insert, links, server
 from sessionhost.core.group import GroupManager
 from sessionhost.core.questions import Question
 from sessionhost.core.registration import Registration
@@ -278,4 +278,4 @@ def only_one_server_is_tried(self):
     return self._listed[0] if self._listed else None
 
 
-constant("silent_links_are_kept", "one server", target=server, attribute="LINK_SILENT_S", value=1e9)
+constant("silent_links_are_kept", "one server", target=links, attribute="LINK_SILENT_S", value=1e9)

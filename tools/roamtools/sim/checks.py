@@ -170,6 +170,8 @@ class Checks:
         if any(other.alive and other.host is host for other in others):
             self.fail("most recent", f"{host.name} makes two sessions for {order.token}")
         fact = Fact(order.session, order.token, order.user, host, self._world.clock.now)
+        if order.session in host.remembered:  # attached before it was ordered
+            fact.epoch, fact.recent = host.remembered[order.session][0], ATTACHED
         self.facts[order.session] = fact
         others.append(fact)
 

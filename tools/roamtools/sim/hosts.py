@@ -20,7 +20,7 @@ from sessionhost.core import actions, gateway
 from sessionhost.core.group import GroupManager, Outgoing, Standing
 from sessionhost.core.server import ServerCore
 from sessionhost.core.sessions import Session
-from sessionhost.core.timing import PROFILES, SESSION_START_S
+from sessionhost.core.timing import PROFILES
 
 if TYPE_CHECKING:
     from roamtools.sim.desks import DeskNode
@@ -179,16 +179,21 @@ class HostNode:
         self.inherited = dict(self.display.gate.connections())
         interface = Interface("eth0", self.ip, MASK, IPv4Address(BROADCAST))
         group.set_interfaces((interface,), now)
-        self.core.recover([self._recovered(job) for job in self.launcher.jobs.values()], now)
+        self._list_sessions(self.core)
         self.pump()
 
-    def _recovered(self, job: Job) -> Session:
-        epoch, last = self.remembered.get(job.session, (0, self.clock.now))
-        socket = f"rfb:{job.session}" if job.ready else ""
-        start_by = None if job.ready else self.clock.now + SESSION_START_S
-        return Session(
-            job.session, job.token, job.user, job.recipe, last, epoch, socket, start_by=start_by
-        )
+    def _list_sessions(self, core: ServerCore) -> None:
+        """What the launcher lists: the sessions that are ready, with the epochs of our notes."""
+        now = self.clock.now
+        running = []
+        for job in self.launcher.jobs.values():
+            if job.ready:
+                epoch, last = self.remembered.get(job.session, (0, now))
+                socket = f"rfb:{job.session}"
+                running.append(
+                    Session(job.session, job.token, job.user, job.recipe, last, epoch, socket)
+                )
+        core.recover(running, now)
 
     def stop_daemon(self, *, polite: bool) -> None:
         """End the host daemon; `polite`: it tells DTUs and servers that it will be back."""
@@ -296,9 +301,14 @@ class HostNode:
             self.pump()
 
     def _ready(self, session: str) -> None:
-        if self.core is not None:
-            self.core.session_ready(session, f"rfb:{session}", self.clock.now)
-            self.pump()
+        core = self.core
+        if core is None:
+            return
+        if core.sessions.get(session) is None:  # ordered by the daemon before this one
+            self._list_sessions(core)
+        else:
+            core.session_ready(session, f"rfb:{session}", self.clock.now)
+        self.pump()
 
     def _gone(self, job: Job, reason: DisconnectReason) -> None:
         self.world.checks.session_ended(job.session)
@@ -344,8 +354,7 @@ class HostNode:
             self.remembered[action.session] = (action.epoch, action.last_connected)
             self.world.checks.remembered(self, action)
         elif isinstance(action, actions.StartSession):
-            self.world.checks.starting(self, action)
-            self.launcher.start(action)
+            self._order(action)
         elif isinstance(action, actions.StopSession):
             self.launcher.stop(action.session)
         elif isinstance(action, actions.Close):
@@ -354,6 +363,11 @@ class HostNode:
                 stream.hang_up()
         elif isinstance(action, actions.Report):
             self.world.note(self.name, action.text)
+
+    def _order(self, action: actions.StartSession) -> None:
+        if action.session not in self.launcher.jobs:  # else it is asked for once more
+            self.world.checks.starting(self, action)
+            self.launcher.start(action)
 
     def _grant(self, action: actions.Grant) -> None:
         now = self.clock.now
