@@ -340,10 +340,7 @@ class ServerCore:
     # Sessions
 
     def recover(self, running: Iterable[Session], now: float) -> None:
-        """What the launcher says is running, at our start and at each of its own.
-
-        Sessions of before are taken over; ours that are not there are gone, or ordered again.
-        """
+        """What the launcher says is running: taken over; what is not there is gone or reordered."""
         listed = {session.session: session for session in running}
         for session in listed.values():
             self.sessions.adopt(session)
@@ -465,6 +462,8 @@ class ServerCore:
         self.group.announce_now(now)
         for link in self._links.values():
             self._send(link, Disconnect(link.seq, DisconnectReason.RESTARTING.value, back_ms))
+        for session in [each for each in self.sessions if each.attachment is not None]:
+            self._actions.append(Remember(session.session, session.epoch, now))
 
     def next_deadline(self) -> float:
         """When `handle_deadline` is to be called next."""
