@@ -36,7 +36,7 @@ lint:
 	$(PYTHON) -m mypy $(MYPY_PATHS)
 
 unit:
-	$(PYTHON) -m pytest -m 'not system'
+	$(PYTHON) -m pytest -m 'not system and not slow'
 
 test: install lint
 	$(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider --cov --cov-branch --cov-report=
