@@ -175,6 +175,9 @@ class Audit:
                 world.checks.fail("settled", f"{host.name} is still deciding")
             for session in core.sessions:
                 self._settled_session(host, session.session)
+            for job in host.launcher.jobs:
+                if core.sessions.get(job) is None:
+                    world.checks.fail("settled", f"{host.name} runs {job} and does not know it")
 
     def _settled_desk(self, desk: "DeskNode") -> None:
         world = self._world
