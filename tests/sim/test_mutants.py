@@ -15,6 +15,7 @@ PLAN = Plan(servers=4, dtus=24, seconds=120.0, rogues=0.15, bounces=0.4)
 SEEDS = 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_mutant_is_caught(mutant):
     for seed in range(1, SEEDS + 1):

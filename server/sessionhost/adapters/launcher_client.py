@@ -107,7 +107,10 @@ class LauncherClient(OrderClient):
             return self._listed
 
     def on_connected(self) -> None:
-        # Asked here and told from `on_line`, so that no event can come between list and telling.
+        self.relist()
+
+    def relist(self) -> None:
+        """Asks for the list; it is told from the line that ends it, so no event falls between."""
         self._listed = []
         self.send(encode_order("list"))
 

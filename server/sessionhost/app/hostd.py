@@ -217,6 +217,8 @@ class HostDaemon:
         now = time.monotonic()
         if isinstance(event, SessionsListed):
             self._sessions_listed(event)
+        elif isinstance(event, SessionReady) and self.core.sessions.get(event.session) is None:
+            self._launcher.relist()  # ordered by a hostd that crashed: whose it is, the list says
         elif isinstance(event, SessionReady):
             self.core.session_ready(event.session, event.rfb_socket, now)
         elif isinstance(event, SessionFailed | SessionEnded):
