@@ -6,10 +6,16 @@ import queue
 import threading
 from collections.abc import Iterator
 
-from server_box import ServerBox
+from server_box import USERS, ServerBox
 
 from sessionhost.adapters.display_client import DisplayClient
-from sessionhost.adapters.launcher_client import LauncherClient, SessionOrder, SessionReady
+from sessionhost.adapters.launcher_client import (
+    LauncherClient,
+    LauncherEvent,
+    SessionOrder,
+    SessionReady,
+    SessionsListed,
+)
 
 
 class HostSide:
@@ -18,11 +24,17 @@ class HostSide:
     def __init__(self, box: ServerBox) -> None:
         self.launcher_events: queue.Queue = queue.Queue()
         self.display_events: queue.Queue = queue.Queue()
-        self.launcher = LauncherClient(box.run_dir / "launcher.sock", self.launcher_events.put)
-        self.display = DisplayClient(box.run_dir / "display.sock", self.display_events.put)
+        self.launcher = LauncherClient(box.run_dir / "launcher.sock", self._launcher_event)
+        self.display = DisplayClient(
+            box.run_dir / "display.sock", self.display_events.put, USERS["roamdesk-display"]
+        )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._tasks: list = []
+
+    def _launcher_event(self, event: LauncherEvent) -> None:
+        if not isinstance(event, SessionsListed):  # comes at every connect; tests ask themselves
+            self.launcher_events.put(event)
 
     def begin(self) -> None:
         self._thread.start()

@@ -4,30 +4,26 @@ A process of its own, so that pixels never delay a keepalive. It can open the se
 and nothing else; it opens them only for a ticket that hostd has granted.
 """
 
-import argparse
 import asyncio
 import errno
 import logging
 import os
 import pwd
-import signal
 import socket
 import ssl
 import sys
-from pathlib import Path
 
-from roamwire.settings import SettingsError
 from sessionhost.adapters.display_pump import Display
 from sessionhost.adapters.order_socket import (
     OrderPeer,
     OrderServer,
-    SocketInUseError,
     encode_order,
     required,
     whole,
 )
-from sessionhost.adapters.tls import IdentityError, server_context
-from sessionhost.app.config import ServerConfig, load_config
+from sessionhost.adapters.tls import server_context
+from sessionhost.app.config import ServerConfig
+from sessionhost.app.daemon import run_daemon, unix_user, until_stopped
 from sessionhost.core.gateway import Admitted, Close, DisplayGate, Grant, Refused
 
 MAX_TTL_MS = 60_000
@@ -47,7 +43,7 @@ class DisplayDaemon:
         self._tls = tls
         self._gate = DisplayGate()
         self._displays: dict[int, Display] = {}
-        allowed = {0, pwd.getpwnam(config.host_user).pw_uid}
+        allowed = {0, unix_user(config.host_user, "host_user").pw_uid}
         self._orders = OrderServer(
             config.run_dir / "display.sock", allowed, self._on_order, self._on_join
         )
@@ -152,18 +148,13 @@ def _listen(port: int) -> socket.socket:
 async def _run(config: ServerConfig) -> None:
     daemon = DisplayDaemon(config, server_context(config))
     await daemon.start()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
+    await until_stopped()
     daemon.close()
 
 
-def explain(error: Exception, config: ServerConfig) -> str:
+def explain(error: OSError, config: ServerConfig) -> str:
     """A start that failed, in words."""
-    if isinstance(error, KeyError):
-        return f"there is no Unix user {config.host_user} (setting host_user)"
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+    if error.errno == errno.EADDRINUSE:
         return f"TCP port {config.display_port} is in use (setting display_port)"
     if isinstance(error, PermissionError):
         user = pwd.getpwuid(os.getuid()).pw_name
@@ -175,21 +166,8 @@ def explain(error: Exception, config: ServerConfig) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="displayd", description="Roamdesk display gateway")
-    parser.add_argument("--config", type=Path, required=True, help="the server's settings")
-    options = parser.parse_args(arguments)
-    try:
-        config = load_config(options.config)
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 2
-    logging.basicConfig(level=config.log_level.upper(), format="displayd %(levelname)s %(message)s")
-    try:
-        asyncio.run(_run(config))
-    except (OSError, KeyError, IdentityError, SocketInUseError) as error:
-        log.error("cannot start: %s", explain(error, config))
-        return 1
-    return 0
+    """Run the daemon; the exit status is `run_daemon`'s."""
+    return run_daemon("displayd", "Roamdesk display gateway", arguments, _run, explain)
 
 
 if __name__ == "__main__":

@@ -3,15 +3,12 @@
 Decides nothing: every decision is `ServerCore`'s. Pixels are displayd's, privileges launcherd's.
 """
 
-import argparse
 import asyncio
 import contextlib
 import errno
 import logging
 import os
-import pwd
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -20,14 +17,13 @@ from pathlib import Path
 
 from roamwire.datagrams import Interface
 from roamwire.notices import DisconnectReason
-from roamwire.settings import SettingsError
 from roamwire.tokens import Token
 from sessionhost.adapters.attachments import AttachmentFile
 from sessionhost.adapters.control_server import ControlServer
 from sessionhost.adapters.display_client import DisplayClient, DisplayClosed, DisplayEvent
 from sessionhost.adapters.group_socket import GroupSocket
 from sessionhost.adapters.interfaces import InterfaceWatch
-from sessionhost.adapters.keyfiles import KeyFileError, load_secrets
+from sessionhost.adapters.keyfiles import load_secrets
 from sessionhost.adapters.launcher_client import (
     LauncherClient,
     LauncherEvent,
@@ -38,11 +34,11 @@ from sessionhost.adapters.launcher_client import (
     SessionReady,
     SessionsListed,
 )
-from sessionhost.adapters.order_socket import SocketInUseError
 from sessionhost.adapters.registry_sqlite import SqliteRegistry
-from sessionhost.adapters.tls import IdentityError, server_context
+from sessionhost.adapters.tls import server_context
 from sessionhost.app.admin import AdminServer
-from sessionhost.app.config import ServerConfig, load_config
+from sessionhost.app.config import ServerConfig
+from sessionhost.app.daemon import run_daemon, unix_user, until_stopped
 from sessionhost.core import actions
 from sessionhost.core.group import GroupManager, Standing
 from sessionhost.core.server import ServerCore
@@ -94,7 +90,7 @@ class HostDaemon:
         self._display = DisplayClient(
             config.run_dir / "display.sock",
             self._display_event,
-            pwd.getpwnam(config.display_user).pw_uid,
+            unix_user(config.display_user, "display_user").pw_uid,
         )
         self._admin = AdminServer(config.run_dir / "admin.sock", self.core, self._pump)
         self._listed = asyncio.Event()
@@ -103,10 +99,7 @@ class HostDaemon:
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then say farewell."""
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+        stop = asyncio.create_task(until_stopped())
         self._keep(self._launcher.run())
         self._keep(self._display.run())
         await self._wait_for_launcher()
@@ -117,7 +110,7 @@ class HostDaemon:
         self._keep(self._follow_load())
         _LOG.info("host %s serves on port %d", self._config.host, self._config.control_port)
         self._pump()
-        await stop.wait()
+        await stop
         await self._farewell()
 
     async def _farewell(self) -> None:
@@ -316,39 +309,23 @@ def _machine_stops() -> bool:
     return told.strip() == "stopping"
 
 
-def _explain(error: Exception, config: ServerConfig) -> str:
+def _explain(error: OSError, config: ServerConfig) -> str:
     """A start that failed, in words."""
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+    if error.errno == errno.EADDRINUSE:
         return (
             f"port {config.control_port} (TCP) or {config.group_port} (UDP) is in use: "
             "is hostd running already? (settings control_port, group_port)"
         )
-    if isinstance(error, KeyError):
-        return f"there is no Unix user {config.display_user} (setting display_user)"
     return str(error)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the daemon; exit status 1 if it could not start, 2 for wrong settings."""
-    parser = argparse.ArgumentParser(prog="hostd", description="Roamdesk session host")
-    parser.add_argument("--config", type=Path, required=True, help="the server's settings")
-    options = parser.parse_args(arguments)
-    try:
-        config = load_config(options.config)
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 2
-    logging.basicConfig(level=config.log_level.upper(), format="hostd %(levelname)s %(message)s")
-    try:
-        asyncio.run(_run(config))
-    except (OSError, KeyError, IdentityError, KeyFileError, SocketInUseError) as error:
-        _LOG.error("cannot start: %s", _explain(error, config))
-        return 1
-    return 0
 
 
 async def _run(config: ServerConfig) -> None:
     await HostDaemon(config).run()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the daemon; the exit status is `run_daemon`'s."""
+    return run_daemon("hostd", "Roamdesk session host", arguments, _run, _explain)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,6 @@
 Sessions do not depend on it: when it starts again it finds them by their records and goes on.
 """
 
-import argparse
-import asyncio
 import grp
 import logging
 import os
@@ -15,13 +13,11 @@ import sys
 import time
 from pathlib import Path
 
-from roamwire.settings import SettingsError
 from sessionhost.adapters import process_tree
 from sessionhost.adapters.launcher_client import SessionOrder
 from sessionhost.adapters.order_socket import (
     OrderPeer,
     OrderServer,
-    SocketInUseError,
     encode_order,
     required,
     whole,
@@ -29,7 +25,8 @@ from sessionhost.adapters.order_socket import (
 from sessionhost.adapters.session_spawn import Spawn, choose_spawn, start_leader
 from sessionhost.adapters.session_store import SessionRecord, SessionStore
 from sessionhost.adapters.session_watch import SessionWatch
-from sessionhost.app.config import ServerConfig, load_config
+from sessionhost.app.config import ServerConfig
+from sessionhost.app.daemon import StartError, run_daemon, unix_user, until_stopped
 from sessionhost.core.launching import OrderError, check_account, check_order
 from sessionhost.core.services import RecipeError, parse_recipe
 from sessionhost.core.sessions import MAX_SESSIONS
@@ -45,7 +42,8 @@ class Launcher:
     def __init__(self, config: ServerConfig, spawn: Spawn) -> None:
         self._config = config
         self._spawn = spawn
-        host, display = pwd.getpwnam(config.host_user), pwd.getpwnam(config.display_user)
+        host = unix_user(config.host_user, "host_user")
+        display = unix_user(config.display_user, "display_user")
         self._store = SessionStore(config.run_dir, host.pw_gid, display.pw_gid)
         self._watches: dict[str, SessionWatch] = {}
         self._orders = OrderServer(
@@ -190,39 +188,17 @@ def _make_x_socket_dir() -> None:
 
 
 async def _run(config: ServerConfig) -> None:
+    if os.getuid() != 0:
+        raise StartError("it must run as root to start sessions as their users")
     launcher = Launcher(config, choose_spawn())
     await launcher.start()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
+    await until_stopped()
     launcher.close()
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="launcherd", description="Roamdesk session launcher")
-    parser.add_argument("--config", type=Path, required=True, help="the server's settings")
-    options = parser.parse_args(arguments)
-    try:
-        config = load_config(options.config)
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 2
-    logging.basicConfig(
-        level=config.log_level.upper(), format="launcherd %(levelname)s %(message)s"
-    )
-    if os.getuid() != 0:
-        log.error("cannot start: it must run as root to start sessions as their users")
-        return 1
-    try:
-        asyncio.run(_run(config))
-    except KeyError as error:
-        log.error("cannot start: %s (settings host_user, display_user)", error.args[0])
-        return 1
-    except (OSError, SocketInUseError) as error:
-        log.error("cannot start: %s", error)
-        return 1
-    return 0
+    """Run the daemon; the exit status is `run_daemon`'s."""
+    return run_daemon("launcherd", "Roamdesk session launcher", arguments, _run)
 
 
 if __name__ == "__main__":
