@@ -43,6 +43,7 @@ from sessionhost.core.actions import (
     StartSession,
     StopSession,
 )
+from sessionhost.core.authentication import refusal
 from sessionhost.core.group import (
     GroupManager,
     HostDown,
@@ -204,9 +205,8 @@ class ServerCore:
         if here is None or here.inserting is None or here.inserting.seq != seq:
             return
         inserting = here.inserting
-        if found is None or not found.enabled:
-            absent = NoticeCode.REGISTRY_DOWN if failed else NoticeCode.NOT_REGISTERED
-            code = absent if found is None else NoticeCode.TOKEN_DISABLED
+        code = refusal(found, registry_failed=failed)
+        if code is not None:
             here.inserting = None
             self._report(f"{inserting.token.kind} token at {here.dtu} refused: {code.name}")
             self._send(here, Notice(seq, int(code)))
