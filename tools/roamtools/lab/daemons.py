@@ -1,6 +1,7 @@
 """What runs on a server and on a desk of the lab, with which settings; starts nothing itself."""
 
 import json
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,7 +112,12 @@ def server_jobs() -> list[Job]:
 def pcscd_job() -> Job:
     """The smart card service with the virtual reader and no other."""
     config = str(plan.NODE_DIR / "etc" / "reader.conf.d")
-    return Job("pcscd", ["pcscd", "--foreground", "--config", config], restart=True)
+    argv = ["pcscd", "--foreground", "--config", config]
+    # Where pcscd asks polkit (Debian 13), it turns everyone away who has no D-Bus: a lab has none.
+    usage = subprocess.run(["pcscd", "--help"], capture_output=True, text=True, check=False)
+    if "--disable-polkit" in usage.stdout + usage.stderr:
+        argv.append("--disable-polkit")
+    return Job("pcscd", argv, restart=True)
 
 
 def card_job() -> Job:
