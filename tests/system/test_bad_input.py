@@ -206,6 +206,13 @@ def test_an_interface_that_comes_and_goes_is_announced(lab):
         return {each["interface"] for each in hosts["server1"]["interfaces"]}
 
     wait_until("server2 sees the new interface", lambda: "extra0" in interfaces(), 5)
+    (own,) = [
+        each
+        for host in server_status(lab, "server2")["topology"]
+        for each in host["interfaces"]
+        if each["interface"] == "extra0"
+    ]
+    assert own["bcast"] == "0a6300ff", "set without a broadcast address, announced with one"
     lab.run("server1", ["ip", "link", "del", "extra0"])
     wait_until("server2 sees that it is gone", lambda: "extra0" not in interfaces(), 5)
 

@@ -38,7 +38,9 @@ def list_interfaces(ignored: Collection[str] = ("lo",)) -> tuple[Interface, ...]
             if address.family != socket.AF_INET or not address.netmask:
                 continue
             net = ipaddress.IPv4Interface(f"{address.address}/{address.netmask}")
-            bcast = ipaddress.IPv4Address(address.broadcast or net.network.broadcast_address)
+            # An address that was set without one has its own as broadcast address, says glibc.
+            given = address.broadcast if address.broadcast != address.address else None
+            bcast = ipaddress.IPv4Address(given or net.network.broadcast_address)
             found.append(Interface(name, net.ip, net.netmask, bcast, ip6))
             ip6 = ""
     return tuple(found[:MAX_INTERFACES])
