@@ -118,8 +118,9 @@ def _put_palette(
     framebuffer: Framebuffer, rect: Rect, palette: npt.NDArray[np.uint32], data: bytes
 ) -> None:
     indices = np.frombuffer(data, np.uint8).reshape(rect.height, rect.width)
-    if indices.size and int(indices.max()) >= len(palette):
-        raise RemoteProtocolError("tight-palette", f"{indices.max()} of {len(palette)} colours")
+    largest = int(np.max(indices, initial=0))
+    if indices.size and largest >= len(palette):
+        raise RemoteProtocolError("tight-palette", f"{largest} of {len(palette)} colours")
     # mode="clip" spares numpy its own slower check of each index.
     framebuffer.area(rect)[...] = palette.take(indices, mode="clip")
 
