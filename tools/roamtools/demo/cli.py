@@ -37,14 +37,16 @@ def main(arguments: list[str] | None = None) -> int:
         failed, options.keep = "interrupted", False
     finally:
         shutil.rmtree(pictures)
-        if lab.exists() and (not options.keep or failed):
+        if lab.exists() and (not options.keep or failed == "interrupted"):
             lab.down()
     if options.json:
         print(json.dumps({"failed": failed, "steps": done, "sheet": str(options.sheet)}))
     else:
         print(f"screens: {options.sheet}")
-        if options.keep and not failed:
+        if options.keep and failed != "interrupted":
             print(_hints(options.name))
+        elif failed:
+            print("To look into it, leave the lab up: make demo KEEP=1, then tools/lab logs desk1")
     return 130 if failed == "interrupted" else int(bool(failed))
 
 
@@ -78,5 +80,6 @@ def _hints(name: str) -> str:
   tools/lab status --name {name}
   tools/lab insert desk2 A --name {name}
   tools/lab screenshot desk2 desk2.png --name {name}
+  tools/lab logs desk1 --name {name}
   tools/lab kill server1 --name {name}     (and: heal server1)
   tools/lab down --name {name}             (ends it)"""

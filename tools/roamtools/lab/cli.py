@@ -172,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     late.add_argument("--wrong-secret", action="store_true", help="with another group's secret")
     logs = add("logs", _logs, "logs of a server, a desk or the switch", "node")
     logs.add_argument("process", nargs="?", help="only of this process")
-    run = add("run", _run, "run a command on a server or desk", "node")
+    run = add("run", _run, "run a command on a server or desk: lab run server1 -- id", "node")
     run.add_argument("--user", default="root")
     run.epilog = "The command comes last, after --"
     add("down", _down, "end a lab; nothing is left of it")
@@ -183,7 +183,7 @@ def _show(name: str, answer: Answer) -> str:
     if name in ("up", "status"):
         return _show_status(answer)
     if name in ("logs", "run"):
-        return str(answer["text"]).rstrip("\n")
+        return (str(answer["text"]) + str(answer.get("errors", ""))).rstrip("\n")
     return ", ".join(f"{key} {value}" for key, value in answer.items() if key != "at")
 
 

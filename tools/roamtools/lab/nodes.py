@@ -220,6 +220,8 @@ class LabNodes:
                 [sys.executable, "-m", "sessionhost.app.roamctl", "status", "--json"],
                 user="roamdesk",
             )
+            if done.returncode:
+                return {"error": done.stderr.strip() or done.stdout.strip()}
             return json.loads(done.stdout)
         except (OSError, Refusal, ValueError) as error:
             return {"error": str(error)}
