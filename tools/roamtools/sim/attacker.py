@@ -88,6 +88,8 @@ class Attacker:
 
     def questioned(self, host: "HostNode", data: bytes) -> None:
         """A server asks the address that the attacker gave as its own: it gets its answer."""
+        if not data.startswith(b"tokenQ="):
+            return  # an answer to a serverQ that the attacker has sent on
         question = parse_datagram(data.rpartition(b" sig=")[0])
         if isinstance(question, TokenQ):
             self._seq += 1
