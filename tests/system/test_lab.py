@@ -190,8 +190,11 @@ def test_kill_ends_every_process_and_heal_powers_on_again(bare):
     bare.run("server2", ["sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & touch /tmp/mark"])
     init = bare.node("server2")["init"]
     namespace = os.readlink(f"/proc/{init}/ns/pid")
+    deadline = time.monotonic() + 10
+    while not any("sleep 1000" in c for c in footprint.processes(bare.name).values()):
+        assert time.monotonic() < deadline, "the program that is to be killed does not start"
+        time.sleep(0.05)
     inside = footprint.processes(bare.name)
-    assert any("sleep 1000" in command for command in inside.values())
     at = bare.kill("server2")
     assert 0 <= time.monotonic() - at < 5
     assert bare.node("server2")["power"] is False
@@ -233,13 +236,13 @@ def test_commands_of_the_command_line(bare):
     assert "no 'server9'" in json.loads(failed.stdout)["error"]
 
 
-def test_a_clone_that_only_root_can_reach(unchanged, tmp_path):
+def test_a_clone_that_only_root_can_reach(unchanged):
     """As under /root: the daemons are not root and must be able to read the code."""
     closed = plan.project_root().parent
     script = f"""
-        mount --bind {plan.project_root()} {tmp_path}
+        mount --bind {plan.project_root()} /mnt
         mount -t tmpfs -o mode=700 closed {closed}
-        mkdir {plan.project_root()} && mount --bind {tmp_path} {plan.project_root()}
+        mkdir {plan.project_root()} && mount --bind /mnt {plan.project_root()}
         trap '{sys.executable} -m roamtools.lab down --name lab-closed' EXIT
         {sys.executable} -m roamtools.lab up --servers 1 --desks 0 --name lab-closed
     """
