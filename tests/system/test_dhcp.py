@@ -67,8 +67,8 @@ def test_address_route_and_name_server_are_in_force(lab):
 
 
 def test_a_renewal_leaves_the_address_alone(lab):
-    before = inside(lab, "ip", "-o", "address", "show", "dev", "eth0")
-    lab.run(DESK, ["sh", "-c", "ip -o monitor address >/tmp/monitor 2>&1 & echo $! >/tmp/pid"])
+    before = inside(lab, "ip", "-4", "-o", "address", "show", "dev", "eth0")
+    lab.run(DESK, ["sh", "-c", "ip -4 -o monitor address >/tmp/monitor 2>&1 & echo $! >/tmp/pid"])
     pid = next(
         process["pid"]
         for process in lab.status()["nodes"][0]["processes"]
@@ -76,7 +76,7 @@ def test_a_renewal_leaves_the_address_alone(lab):
     )
     inside(lab, "kill", "-USR1", str(pid))
     wait_for(lambda: "event=renew" in lab.lease_text(DESK))
-    assert inside(lab, "ip", "-o", "address", "show", "dev", "eth0") == before
+    assert inside(lab, "ip", "-4", "-o", "address", "show", "dev", "eth0") == before
     inside(lab, "sh", "-c", "kill $(cat /tmp/pid)")
     assert inside(lab, "cat", "/tmp/monitor") == ""
 

@@ -214,6 +214,8 @@ class HostDaemon:
             self._launcher.relist()  # ordered by a hostd that crashed: whose it is, the list says
         elif isinstance(event, SessionReady):
             self.core.session_ready(event.session, event.rfb_socket, now)
+        elif isinstance(event, SessionFailed) and event.reason == "lost":
+            self._launcher.relist()  # launcherd died while it started: ordered again
         elif isinstance(event, SessionFailed | SessionEnded):
             _LOG.info("session %s: %s", event.session, event.reason)
             ended = isinstance(event, SessionEnded) and event.reason in ("stopped", "ended")
