@@ -4,8 +4,8 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from roamwire.datagrams import Claim, TokenR
-from sessionhost.core.questions import Answer, Question, no_dtu
+from roamwire.datagrams import NO_ADDRESS, Claim, TokenR
+from sessionhost.core.questions import Answer, Question
 from sessionhost.core.timing import QUESTION_REPEAT_S, QUESTION_S
 
 DTU = IPv4Address("10.0.0.99")
@@ -83,7 +83,7 @@ def test_a_refusing_host_is_given_up_on_unless_it_restarts():
 
 
 def test_a_probe_has_no_digest():
-    assert Question.begin("q", "", no_dtu(), {"s1"}, 1.0).probe
+    assert Question.begin("q", "", NO_ADDRESS, {"s1"}, 1.0).probe
     assert not question("s1").probe
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
-from roamwire.datagrams import NO_ADDRESS, Claim, TokenR
+from roamwire.datagrams import Claim, TokenR
 from sessionhost.core.timing import QUESTION_REPEAT_S, QUESTION_S
 
 
@@ -98,8 +98,3 @@ class Question:
     def next_deadline(self) -> float:
         """When to repeat or to end."""
         return min(self.repeat_at, max(self.until, self.over_at()))
-
-
-def no_dtu() -> IPv4Address:
-    """The address in a question that is about no DTU (a probe)."""
-    return NO_ADDRESS
