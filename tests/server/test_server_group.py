@@ -8,7 +8,7 @@ from fakes.lan import ALICE, BOB, SECRETS, STRANGER, Site
 from roamwire import tickets
 from roamwire.control import Cause, Connect, Disconnect, Keepalive, Notice, Redirect, Remove
 from roamwire.datagrams import TokenQ
-from roamwire.notices import NoticeCode
+from roamwire.notices import DisconnectReason, NoticeCode
 from roamwire.tickets import MAX_HOPS
 from sessionhost.core.actions import Lookup, Report, StartSession
 from sessionhost.core.timing import NONCE_S, PENDING_RETRY_S, PENDING_ROUNDS, QUESTION_S
@@ -85,23 +85,44 @@ def test_the_card_goes_to_the_desk_where_it_was_put_in_last():
             assert other.told(Disconnect)[0].reason == "taken-over"
 
 
-def test_the_most_recent_of_two_sessions_wins():
-    """After a partition a token may have two; the later connected one is the person's."""
+def two_sessions():
+    """A partition has given one card two sessions; returns that of s1, s2's is the later one."""
     site = group("s1", "s2")
     site.nodes["s2"].cut = True
     site.run(6.0)
     older, newer = site.desk("s1"), site.desk("s2")
-    opened(site, older)
+    first = opened(site, older)
     older.say(Remove(9))
     site.run(1.0)
-    kept = opened(site, newer)
+    opened(site, newer)
     newer.say(Remove(9))
     site.nodes["s2"].cut = False
     site.run(3.0)
     assert len(site.sessions()) == 2
+    return site, first
+
+
+def test_the_most_recent_of_two_sessions_wins():
+    """After a partition a token may have two; the later connected one is the person's."""
+    site, older = two_sessions()
     third = site.desk("s1")
-    assert opened(site, third).session == kept.session
+    assert opened(site, third).session != older.session
     assert third.server == "s2"
+
+
+def test_a_session_that_ends_while_its_card_is_under_way_makes_no_new_one():
+    """The person has an older one elsewhere; only if there is none is one made."""
+    site, older = two_sessions()
+    desk = site.desk("s1")
+    desk.insert()
+    (gone,) = [each.session for each in site.core("s2").sessions]
+    site.core("s2").session_gone(gone, DisconnectReason.ENDED, site.now)
+    assert desk.told(Redirect)[-1].host == "s2"
+    desk.follow()
+    assert desk.told(Redirect)[-1].host == "s1"
+    desk.follow()
+    assert desk.told(Connect)[-1].session == older.session
+    assert len(site.sessions()) == 1
 
 
 def test_a_killed_server_costs_its_desk_no_waiting():

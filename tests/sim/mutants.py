@@ -19,7 +19,8 @@ from roamwire.notices import DisconnectReason
 from roamwire.replay import ReplayGuard
 from roamwire.signing import GroupSecrets, Signed
 from roamwire.tickets import RedirectTicket
-from sessionhost.core import gateway, insert, links, server
+from sessionhost.core import authentication, gateway, insert, links, server
+from sessionhost.core.authentication import AuthenticationManager
 from sessionhost.core.group import GroupManager
 from sessionhost.core.questions import Question
 from sessionhost.core.registration import Registration
@@ -106,7 +107,7 @@ def oldest_session_wins(claim):
     return -claim.age, claim.epoch, claim.session
 
 
-@mutant("most recent", target=ServerCore, attribute="_known_token")
+@mutant("most recent", target=AuthenticationManager, attribute="_known_token")
 def token_not_recognised(self, digest):
     return None
 
@@ -137,7 +138,7 @@ def _decide_again(here, answers, **rest):
 MUTANTS[-1] = Mutant(
     "lost_host_is_a_target",
     ("lost", "attached"),
-    (*MUTANTS[-1].parts, (server, "decide", _decide_again)),
+    (*MUTANTS[-1].parts, (authentication, "decide", _decide_again)),
 )
 
 
@@ -150,8 +151,8 @@ MUTANTS.append(
         "redirects_without_end",
         ("hops",),
         (
-            (server, "decide", _decide_endlessly),
-            (ServerCore, "_settled_here", lambda self, inserting, now: False),
+            (authentication, "decide", _decide_endlessly),
+            (AuthenticationManager, "_ends_here", lambda self, token, ticket, now: False),
         ),
     )
 )

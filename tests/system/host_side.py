@@ -12,6 +12,7 @@ from sessionhost.adapters.display_client import DisplayClient
 from sessionhost.adapters.launcher_client import (
     LauncherClient,
     LauncherEvent,
+    RunningSession,
     SessionOrder,
     SessionReady,
     SessionsListed,
@@ -23,6 +24,7 @@ class HostSide:
 
     def __init__(self, box: ServerBox) -> None:
         self.launcher_events: queue.Queue = queue.Queue()
+        self.lists: queue.Queue = queue.Queue()
         self.display_events: queue.Queue = queue.Queue()
         self.launcher = LauncherClient(box.run_dir / "launcher.sock", self._launcher_event)
         self.display = DisplayClient(
@@ -33,8 +35,8 @@ class HostSide:
         self._tasks: list = []
 
     def _launcher_event(self, event: LauncherEvent) -> None:
-        if not isinstance(event, SessionsListed):  # comes at every connect; tests ask themselves
-            self.launcher_events.put(event)
+        listed = isinstance(event, SessionsListed)
+        (self.lists if listed else self.launcher_events).put(event)
 
     def begin(self) -> None:
         self._thread.start()
@@ -69,6 +71,17 @@ class HostSide:
         event = self.start(session, user, recipe)
         assert isinstance(event, SessionReady), event
         return event.rfb_socket
+
+    def running(self) -> tuple[RunningSession, ...]:
+        """Asks launcherd for its sessions."""
+
+        async def ask() -> None:
+            while not self.lists.empty():
+                self.lists.get()  # told at the connect
+            self.launcher.list_sessions()
+
+        self.do(ask())
+        return self.lists.get(timeout=5).running
 
     def stop(self, session: str):
         self.do(self.launcher.stop(session))

@@ -72,6 +72,15 @@ def test_an_x_server_that_dies_while_the_launcher_is_down_is_replaced(lab):
     assert frame["session"] != before["session"]
 
 
+def test_a_launcher_that_dies_while_a_session_starts(lab):
+    lab.remove("desk1")
+    with lab.trace("desk1") as trace:
+        lab.insert("desk1", "C")
+        trace.wait("words", 20, code=36)
+        crash(lab, lab.desk_state("desk1")["server"], "launcherd")
+        assert trace.wait("first_frame", 10)["session"], "not the 20 s of a failed start"
+
+
 def test_a_polite_restart_of_hostd_alone_leaves_the_picture(lab):
     before = lab.desk_state("desk1")
     with lab.trace("desk1") as trace:

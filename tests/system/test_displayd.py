@@ -45,7 +45,7 @@ def host(box):
         wait_for(lambda: side.launcher.connected, what="connection to launcherd")
         assert isinstance(side.next_display_event(), DisplayUp)
         yield side
-        for session in side.do(side.launcher.list_sessions()):
+        for session in side.running():
             side.stop(session.session)
 
 

@@ -34,7 +34,7 @@ def host(box):
     with host_side(box) as side:
         wait_for(lambda: side.launcher.connected, what="connection to launcherd")
         yield side
-        for session in side.do(side.launcher.list_sessions()):
+        for session in side.running():
             side.stop(session.session)
         wait_for(lambda: len(box.processes()) <= 2, what=f"all ended: {box.processes()}")
 
@@ -162,14 +162,14 @@ def test_a_killed_leader_takes_its_session_along(box, host):
 def test_sessions_survive_the_daemon(box, host, number):
     rfb = host.ready("s1")
     before = set(box.find("Xtigervnc")) | set(wait_for(lambda: box.find("l3afpad")))
-    (listed,) = host.do(host.launcher.list_sessions())
+    (listed,) = host.running()
     box.end("launcherd", number)
     wait_for(lambda: not host.launcher.connected, what="the loss is noticed")
     with pytest.raises(LauncherUnavailable):
-        host.do(host.launcher.list_sessions())
+        host.stop("s1")
     box.start("launcherd")
     wait_for(lambda: host.launcher.connected, what="connected again")
-    assert host.do(host.launcher.list_sessions()) == [listed]
+    assert host.running() == (listed,)
     assert listed == RunningSession("s1", "alice", "uid:04a1b2", "desktop", rfb, listed.started_ms)
     assert set(box.find("Xtigervnc")) | set(box.find("l3afpad")) == before
     probe = RfbProbe.at(rfb)
@@ -186,7 +186,7 @@ def test_a_session_that_ended_meanwhile_is_not_listed(box, host):
     wait_for(lambda: not box.find("session_leader"), what="the leader ends by itself")
     box.start("launcherd")
     wait_for(lambda: host.launcher.connected, what="connected again")
-    assert host.do(host.launcher.list_sessions()) == []
+    assert host.running() == ()
     assert not (box.run_dir / "sessions" / "s1").exists()
 
 

@@ -13,7 +13,7 @@ from roamwire.signing import GroupSecrets, token_digest
 from roamwire.tickets import RedirectTicket, issue, verify
 
 SECRETS = GroupSecrets(b"0123456789abcdef")
-TICKET = RedirectTicket("s1", "desk1", "ab" * 32, "s2", "0011", 1)
+TICKET = RedirectTicket("s1", "desk1", "ab" * 32, "s2", "0011", 1, "0f" * 8)
 parts = st.text("aZ0.-~ %=ü", max_size=20)
 
 
@@ -21,14 +21,14 @@ def test_a_ticket_comes_back():
     assert verify(issue(TICKET, SECRETS), SECRETS) == TICKET
 
 
-@given(parts, parts, parts, parts, parts, st.integers(0, 99))
-def test_any_names_come_back(issuer, dtu, token, target, nonce, hops):
-    ticket = RedirectTicket(issuer, dtu, token, target, nonce, hops)
+@given(parts, parts, parts, parts, parts, st.integers(0, 99), parts)
+def test_any_names_come_back(issuer, dtu, token, target, nonce, hops, session):
+    ticket = RedirectTicket(issuer, dtu, token, target, nonce, hops, session)
     assert verify(issue(ticket, SECRETS), SECRETS) == ticket
 
 
 def test_a_ticket_with_the_longest_names_fits():
-    longest = RedirectTicket("i" * 63, "d" * 63, "a" * 64, "t" * 63, "n" * 24, 2)
+    longest = RedirectTicket("i" * 63, "d" * 63, "a" * 64, "t" * 63, "n" * 24, 2, "s" * 64)
     text = issue(longest, SECRETS)
     assert len(text) <= MAX_TICKET_CHARS
     assert verify(text, SECRETS) == longest

@@ -17,14 +17,15 @@ MAX_HOPS = 2
 
 _VERSION = "1"
 _SEPARATOR = "~"
-_PARTS = 8
+_PARTS = 9
 
 
 @dataclass(frozen=True)
 class RedirectTicket:
     """The bearer `dtu` may insert the token at `target` once; `hops` redirections so far.
 
-    `token` is the keyed hash, `nonce` the target's own.
+    `token` is the keyed hash, `nonce` the target's own, `session` what the target said it has,
+    "" if a new one is to be made there.
     """
 
     issuer: str
@@ -33,13 +34,14 @@ class RedirectTicket:
     target: str
     nonce: str
     hops: int
+    session: str = ""
 
 
 def issue(ticket: RedirectTicket, secrets: GroupSecrets) -> str:
     """The ticket as text with its tag, opaque to the DTU."""
     parts = [
         _VERSION, ticket.issuer, ticket.dtu, ticket.token, ticket.target, ticket.nonce,
-        str(ticket.hops),
+        str(ticket.hops), ticket.session,
     ]  # fmt: skip
     body = _SEPARATOR.join(_escape(part) for part in parts)
     return f"{body}{_SEPARATOR}{_tag(secrets.current, body)}"
@@ -58,8 +60,8 @@ def verify(text: str, secrets: GroupSecrets) -> RedirectTicket:
     parts = [decode_value(part) for part in text.split(_SEPARATOR)]
     if len(parts) != _PARTS or parts[0] != _VERSION:
         raise RemoteProtocolError("ticket", "of another version")
-    issuer, dtu, token, target, nonce, hops = parts[1:7]
-    return RedirectTicket(issuer, dtu, token, target, nonce, int(hops))
+    issuer, dtu, token, target, nonce, hops, session = parts[1:8]
+    return RedirectTicket(issuer, dtu, token, target, nonce, int(hops), session)
 
 
 def _escape(part: str) -> str:

@@ -1,15 +1,11 @@
 """hostd's line to launcherd: start, stop and list sessions. How they are started is not here."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from roamwire.errors import RemoteProtocolError
 from sessionhost.adapters.order_socket import OrderClient, encode_order, required, whole
-
-LIST_TIMEOUT_S = 2.0
-"""launcherd answers from memory; a second more than its slowest start of a session."""
 
 
 class LauncherUnavailable(Exception):  # noqa: N818 - a state of the world, not an error of ours
@@ -66,7 +62,7 @@ class SessionEnded:
 
 @dataclass(frozen=True)
 class SessionsListed:
-    """Sent at every connect: all sessions that live now, with those of before a restart."""
+    """All sessions that live now, with those of before a restart; told at every connect."""
 
     running: tuple[RunningSession, ...]
 
@@ -80,9 +76,7 @@ class LauncherClient(OrderClient):
     def __init__(self, path: Path, on_event: Callable[[LauncherEvent], None]) -> None:
         super().__init__(path)
         self._on_event = on_event
-        self._listing = asyncio.Lock()
         self._listed: list[RunningSession] = []
-        self._answer: asyncio.Future[None] | None = None
 
     async def start(self, order: SessionOrder) -> None:
         """Asks for a session; SessionReady or SessionFailed follows."""
@@ -92,38 +86,21 @@ class LauncherClient(OrderClient):
         """Asks for the end of a session; SessionEnded follows when nothing of it is left."""
         self._order(encode_order("stop", session=session))
 
-    async def list_sessions(self) -> list[RunningSession]:
-        """The sessions that live now, those from before a restart of launcherd included."""
-        async with self._listing:
-            self._answer = asyncio.get_running_loop().create_future()
-            self._listed = []
-            self._order(encode_order("list"))
-            try:
-                await asyncio.wait_for(self._answer, LIST_TIMEOUT_S)
-            except (TimeoutError, ConnectionError) as error:
-                raise LauncherUnavailable("launcherd did not list its sessions") from error
-            finally:
-                self._answer = None
-            return self._listed
+    def list_sessions(self) -> None:
+        """Asks for the list; SessionsListed follows, unless launcherd goes away before.
 
-    def on_connected(self) -> None:
-        self.relist()
-
-    def relist(self) -> None:
-        """Asks for the list; it is told from the line that ends it, so no event falls between."""
-        self._listed = []
+        It is told from the line that ends it, so no other event falls between.
+        """
         self.send(encode_order("list"))
 
-    def on_disconnected(self) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(ConnectionError("launcherd went away"))
+    def on_connected(self) -> None:
+        self._listed = []
+        self.list_sessions()
 
     def on_line(self, verb: str, fields: dict[str, str]) -> None:
         if verb == "listed":
-            if self._answer is not None and not self._answer.done():
-                self._answer.set_result(None)
-            else:
-                self._on_event(SessionsListed(tuple(self._listed)))
+            running, self._listed = tuple(self._listed), []
+            self._on_event(SessionsListed(running))
             return
         session = required(fields, "session")
         if verb == "running":

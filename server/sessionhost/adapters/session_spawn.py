@@ -1,4 +1,8 @@
-"""Starts a session's leader so that it outlives launcherd. What the leader does is its own."""
+"""Starts a session's leader so that it outlives launcherd. What the leader does is its own.
+
+It carries the session's mark from its first instruction: a launcherd that died before it noted the
+leader's process is replaced by one that finds it by the mark and ends it.
+"""
 
 import os
 import socket
@@ -9,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sessionhost.adapters.launcher_client import SessionOrder
+from sessionhost.adapters.process_tree import SESSION_VARIABLE
 
 LEADER = Path(__file__).resolve().parent.parent / "app" / "session_leader.py"
 
@@ -38,10 +43,11 @@ def leader_command(order: SessionOrder, recipe_file: Path, directory: Path) -> l
 
 
 def spawn_directly(
-    command: list[str], rfb: int, status: int, _session: str
+    command: list[str], rfb: int, status: int, session: str
 ) -> subprocess.Popen[bytes]:
     """A plain child in a process session of its own; init inherits it if launcherd goes."""
-    return subprocess.Popen(command, stdin=rfb, stdout=status, start_new_session=True, env={})
+    mark = {SESSION_VARIABLE: session}
+    return subprocess.Popen(command, stdin=rfb, stdout=status, start_new_session=True, env=mark)
 
 
 def spawn_in_systemd(
@@ -58,6 +64,7 @@ def spawn_in_systemd(
             "--collect",
             "--pipe",
             f"--unit=roamdesk-session-{session}",
+            f"--setenv={SESSION_VARIABLE}={session}",
             "--slice=roamdesk-sessions.slice",
             "--property=KillMode=mixed",
             "--property=TimeoutStopSec=5",

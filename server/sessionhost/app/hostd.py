@@ -211,11 +211,13 @@ class HostDaemon:
         if isinstance(event, SessionsListed):
             self._sessions_listed(event)
         elif isinstance(event, SessionReady) and self.core.sessions.get(event.session) is None:
-            self._launcher.relist()  # ordered by a hostd that crashed: whose it is, the list says
+            # Ordered by a hostd that crashed: whose it is, the list says.
+            self._launcher.list_sessions()
         elif isinstance(event, SessionReady):
             self.core.session_ready(event.session, event.rfb_socket, now)
         elif isinstance(event, SessionFailed) and event.reason == "lost":
-            self._launcher.relist()  # launcherd died while it started: ordered again
+            # launcherd died while it started it: after the list it is ordered again.
+            self._launcher.list_sessions()
         elif isinstance(event, SessionFailed | SessionEnded):
             _LOG.info("session %s: %s", event.session, event.reason)
             ended = isinstance(event, SessionEnded) and event.reason in ("stopped", "ended")

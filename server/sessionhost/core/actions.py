@@ -1,7 +1,9 @@
 """What the server's core wants done: values that the program carries out. Does nothing itself."""
 
+from collections import deque
 from dataclasses import dataclass
 
+from roamwire.control import Line, encode_line
 from roamwire.tokens import Token
 from sessionhost.core.timing import DISPLAY_TICKET_S
 
@@ -86,3 +88,26 @@ class Report:
 
 
 Action = Send | Close | Lookup | StartSession | StopSession | Grant | Revoke | Remember | Report
+
+
+class Outbox:
+    """Actions in the order in which they are to be carried out."""
+
+    def __init__(self) -> None:
+        self._actions: deque[Action] = deque()
+
+    def put(self, action: Action) -> None:
+        """Any action."""
+        self._actions.append(action)
+
+    def send(self, link: int, line: Line) -> None:
+        """A line to a DTU."""
+        self.put(Send(link, encode_line(line)))
+
+    def report(self, text: str) -> None:
+        """A line for the log."""
+        self.put(Report(text))
+
+    def take(self) -> Action | None:
+        """The next one, or None."""
+        return self._actions.popleft() if self._actions else None

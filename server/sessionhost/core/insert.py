@@ -35,10 +35,14 @@ class CreateHere:
 
 @dataclass(frozen=True)
 class RedirectTo:
-    """Step 922, also for placement: `answer` has the address and the target's nonce."""
+    """Step 922, also for placement: `answer` has the address and the target's nonce.
+
+    `session` is the one that the target said it has, "" for placement.
+    """
 
     answer: Answer
     why: str
+    session: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ def decide(
         return CreateHere("too many hops") if own is None else ConnectHere(own.session)
     best = _most_recent(reachable)
     if best is not None and (own is None or _claim_order(best[1]) < _claim_order(own)):
-        return RedirectTo(best[0], f"has session {best[1].session}")
+        return RedirectTo(best[0], f"has session {best[1].session}", best[1].session)
     if own is not None:
         return ConnectHere(own.session)
     by_name = {answer.host: answer for answer in reachable}

@@ -138,7 +138,7 @@ class Audit:
         self._tables(host, core)
 
     def _tables(self, host: "HostNode", core: ServerCore) -> None:
-        group, vouchers = core.group, core._vouchers
+        group, vouchers = core.group, core.authentication.vouchers
         topology = group.topology
         sizes = {
             "trusted hosts": (len(topology._trusted), MAX_HOSTS),
@@ -150,7 +150,7 @@ class Audit:
             "placed tokens": (len(vouchers._homes), MAX_PLACED),
             "links": (len(core._links), MAX_LINKS),
             "links of ours": (len(core._links), len(host.links)),
-            "asking": (len(core._asking), len(core._links)),
+            "asking": (core.authentication.asking(), len(core._links)),
         }
         for name, (size, maximum) in sizes.items():
             if size > maximum:
@@ -171,7 +171,7 @@ class Audit:
             missing = set(world.hosts_by_name) - live - {host.name}
             if missing:
                 world.checks.fail("settled", f"{host.name} does not know {sorted(missing)}")
-            if core._asking or any(link.inserting for link in core._links.values()):
+            if core.authentication.asking() or any(link.inserting for link in core._links.values()):
                 world.checks.fail("settled", f"{host.name} is still deciding")
             for session in core.sessions:
                 self._settled_session(host, session.session)
