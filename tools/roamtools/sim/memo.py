@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from roamwire import control, datagrams
 from roamwire.signing import GroupSecrets
-from sessionhost.core import group, server
+from sessionhost.core import actions, group, server
 
 SIZE = 4096
 
@@ -24,7 +24,7 @@ def installed() -> Iterator[None]:
         patch.object(control, "parse_line", parse),
         patch.object(control, "encode_line", encode),
         patch.object(server, "parse_line", parse),
-        patch.object(server, "encode_line", encode),
+        patch.object(actions, "encode_line", encode),
         patch.object(group, "parse_datagram", lru_cache(SIZE)(datagrams.parse_datagram)),
         patch.object(GroupSecrets, "verify", lru_cache(SIZE)(GroupSecrets.verify)),
     ):
