@@ -1,7 +1,6 @@
 """Screens by pygame (SDL 2): window, headless, console. What is shown when is decided elsewhere."""
 
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,14 +10,10 @@ from dtu.core.words import Words
 from dtu.drivers.display import words_page
 from dtu.drivers.display.base import ScreenError
 from dtu.drivers.display.composer import Composer, Target
+from dtu.drivers.display.sdl import pygame
+from dtu.drivers.display.words_painter import WordsPainter
 from dtu.drivers.input.base import InputEvent, Key, Pointer
 from dtu.drivers.input.keysyms import keysym_of_sdl_key
-
-os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-with warnings.catch_warnings():
-    # pygame looks for its files through pkg_resources, which setuptools calls deprecated.
-    warnings.simplefilter("ignore")
-    import pygame
 
 _PUMP_INTERVAL_S = 0.008
 """SDL has no descriptor to wait for; 8 ms is the report interval of an ordinary USB mouse."""
@@ -28,11 +23,6 @@ _REPEAT_DELAY_MS, _REPEAT_INTERVAL_MS = 400, 33
 
 _MAX_WHEEL_STEPS = 10
 """A flick of a free-spinning wheel between two pumps, turned into presses."""
-
-_FONTS = (
-    "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
-    "/usr/share/fonts/TTF/DejaVuSans.ttf",
-)
 
 _DRIVERS = {"headless": "dummy", "console": "kmsdrm"}
 """SDL's video drivers; a window takes what SDL finds. Wheels of pygame come without kmsdrm."""
@@ -88,9 +78,7 @@ class PygameScreen:
         self._keysyms: dict[int, int] = {}
         self._buttons = 0
         self._close_requested = False
-        self._fonts: dict[int, pygame.font.Font] = {}
-        self._font_file = next((path for path in _FONTS if os.path.exists(path)), None)
-        pygame.font.init()
+        self._painter = WordsPainter()
         pygame.display.set_caption("Roamdesk")
         pygame.mouse.set_visible(False)
         pygame.key.set_repeat(_REPEAT_DELAY_MS, _REPEAT_INTERVAL_MS)
@@ -136,11 +124,8 @@ class PygameScreen:
             self._paint(self._composer.repaint_dimmed)
         else:
             self._surface.fill(words_page.BACKGROUND)
-        page = words_page.lay_out(words, self._size, self._measure)
-        self._surface.fill(words_page.PANEL, (page.x, page.y, page.width, page.height))
-        for line in page.lines:
-            drawn = self._font(line.size).render(line.text, True, line.colour)
-            self._surface.blit(drawn, (line.x, line.y))
+        page = words_page.lay_out(words, self._size, self._painter.measure)
+        self._painter.paint(page, self._surface)
         self._words_shown = True
         pygame.display.flip()
 
@@ -184,7 +169,7 @@ class PygameScreen:
     def close(self) -> None:
         """Give the screen back."""
         self._composer.wipe_frame()
-        pygame.font.quit()
+        self._painter.close()
         pygame.display.quit()
 
     def _paint(self, paint: Callable[[Target], list[Rect]]) -> None:
@@ -195,14 +180,6 @@ class PygameScreen:
         dirty = paint(pygame.surfarray.pixels2d(self._surface).T)
         if dirty:
             pygame.display.update([(rect.x, rect.y, rect.width, rect.height) for rect in dirty])
-
-    def _font(self, size: int) -> "pygame.font.Font":
-        if size not in self._fonts:
-            self._fonts[size] = pygame.font.Font(self._font_file, size)
-        return self._fonts[size]
-
-    def _measure(self, text: str, size: int) -> tuple[int, int]:
-        return self._font(size).size(text)
 
     def _key(self, event: "pygame.event.Event") -> None:
         if event.type == pygame.KEYUP:
