@@ -179,9 +179,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+_DONE = {
+    "insert": "card {card} is in {desk}",
+    "remove": "the card is out of {desk}",
+    "kill": "{server} is killed: all its processes, its sessions too; 'lab heal' starts it again",
+    "cut": "the link of {server} is silent, nothing was closed; 'lab heal' gives it back",
+    "heal": "{server} has its link and its power",
+    "restart": "the daemons of {server} have restarted, its sessions live",
+    "down": "lab {lab} is down, nothing of it is left",
+}
+
+
 def _show(name: str, answer: Answer) -> str:
     if name in ("up", "status"):
         return _show_status(answer)
+    if name in _DONE:
+        return _DONE[name].format_map(answer)
     if name in ("logs", "run"):
         return (str(answer["text"]) + str(answer.get("errors", ""))).rstrip("\n")
     return ", ".join(f"{key} {value}" for key, value in answer.items() if key != "at")
