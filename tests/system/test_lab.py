@@ -85,7 +85,8 @@ def test_an_interrupted_up_leaves_nothing(unchanged, stage, number):
     os.killpg(command.pid, number)  # as the terminal does: to the command and its children
     _, errors = command.communicate(timeout=30)
     assert command.returncode == 130, errors
-    assert footprint.left_behind(name, known) == []
+    # A child that was killed with it may still be on its way out.
+    wait_for(lambda: footprint.left_behind(name, known) == [], 3, "the last one's end")
 
 
 def test_an_up_that_is_killed_leaves_nothing_running(unchanged):
