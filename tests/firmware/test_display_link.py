@@ -9,7 +9,7 @@ import pytest
 
 from dtu.app import display_link
 from dtu.app.display_link import DisplayLink, Drawn, FirstFrame, LinkLost, LinkOpened
-from dtu.core.rfb import Rect
+from dtu.core.rfb import LedState, Rect
 from roamwire.control import Attached, Notice, encode_line
 
 WIDTH, HEIGHT = 64, 48
@@ -416,6 +416,75 @@ def test_frames_are_bgrx():
         red = struct.pack(">HHHHi", 0, 0, WIDTH, HEIGHT, 7) + bytes((0x80, 255, 0, 0))
         protocol.data_received(encode_line(Attached("s1", 1)) + HANDSHAKE + update(red))
         assert np.array_equal(desk.screen.shown[0][0][0, 0, :3], (0, 0, 255))
+        desk.link.close()
+
+    on_a_desk(play)
+
+
+EXTENDED_KEYS = update(struct.pack(">HHHHi", 0, 0, 0, 0, -258))
+
+
+def scan(keysym, code, down):
+    return struct.pack(">BBHII", 255, 0, down, keysym, code)
+
+
+def test_a_key_is_known_by_its_scan_code():
+    async def play(desk):
+        protocol, transport = await desk.show()
+        protocol.data_received(EXTENDED_KEYS)
+        transport.take()
+        desk.link.key(0x79, True, 0x2C)
+        desk.link.key(0x7A, False, 0x15)
+        # The layout was changed meanwhile: what went down must come up.
+        desk.link.key(0x7A, False, 0x2C)
+        assert transport.take() == scan(0x79, 0x2C, True) + scan(0x79, 0x2C, False)
+        desk.link.key(0xFF52, True, 0xE048)
+        desk.link.key(0x20AC, True)
+        transport.take()
+        desk.link.release_all()
+        assert transport.take() == key(0x20AC, False) + scan(0xFF52, 0xC8, False)
+        desk.link.close()
+
+    on_a_desk(play)
+
+
+def test_lamps_of_the_session_are_told():
+    async def play(desk):
+        protocol, _ = await desk.show()
+        protocol.data_received(update(struct.pack(">HHHHi", 0, 0, 0, 0, -261) + b"\x04"))
+        assert desk.events[2:] == [display_link.Lamps("s1", 1, LedState(False, False, True))]
+        desk.link.close()
+
+    on_a_desk(play)
+
+
+def screens(*places):
+    body = struct.pack(">B3x", len(places))
+    for number, place in enumerate(places):
+        body += struct.pack(">IHHHHI", number, *place, 0)
+    return update(struct.pack(">HHHHi", 0, 0, WIDTH, HEIGHT, -308) + body)
+
+
+def asked_size(sent):
+    at = sent.index(b"\xfb\0")
+    return struct.unpack_from(">HHB", sent, at + 2)
+
+
+def test_a_session_is_asked_for_the_terminals_screens():
+    async def play(desk):
+        protocol, transport = await desk.show()
+        protocol.data_received(screens((0, 0, WIDTH, HEIGHT)))
+        assert asked_size(transport.take()) == (100, 50, 1)
+        both = (Rect(0, 0, 100, 50), Rect(100, 0, 100, 50))
+        desk.link.set_layout(both)
+        assert asked_size(transport.take()) == (200, 50, 2)
+        desk.link.set_layout(both)
+        assert transport.take() == b""
+        desk.link.close()
+        desk.link.set_layout((Rect(0, 0, 30, 20),))
+        protocol, transport = await desk.show("s2", 2)
+        protocol.data_received(screens((0, 0, WIDTH, HEIGHT)))
+        assert asked_size(transport.take()) == (30, 20, 1)
         desk.link.close()
 
     on_a_desk(play)

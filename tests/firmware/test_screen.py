@@ -88,12 +88,21 @@ def test_the_pointer_stays_on_top_of_updates_and_takes_another_shape():
     composer, target = composed((20, 10), frame(20, 10, RED))
     composer.place_pointer(4, 4)
     shape = cursor(4)
-    shape.image[2:, :, 3] = 0
+    shape.image[2:] = 0
     composer.update([], shape, target)
     composer.update([Rect(0, 0, 20, 10)], shape, target)
     assert np.count_nonzero(target == 0xFFFFFF) == 8
     assert composer.update([], cursor(0), target) == [Rect(4, 4, 4, 4)]
     assert (target == RED).all()
+
+
+def test_a_pointer_may_be_half_transparent():
+    composer, target = composed((4, 1), frame(4, 1, 0x646464))
+    composer.place_pointer(0, 0)
+    image = np.array([[[0, 0, 0, 128], [100, 50, 0, 128], [9, 9, 9, 255]]], np.uint8)
+    composer.update([], Cursor(0, 0, image), target)
+    # 0x64 = 100, half of it stays below a shape whose colours carry their alpha already.
+    assert target[0].tolist() == [0x323232, 0x326496, 0x090909, 0x646464]
 
 
 def test_the_pointer_beside_the_frame():

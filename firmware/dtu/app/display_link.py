@@ -18,6 +18,8 @@ from dtu.core.rfb import (
     Cursor,
     CursorChanged,
     Failed,
+    LedState,
+    NameChanged,
     Rect,
     Resized,
     RfbClient,
@@ -72,7 +74,16 @@ class Drawn:
     at: float
 
 
-LinkEvent = LinkOpened | FirstFrame | LinkLost | Drawn
+@dataclass(frozen=True)
+class Lamps:
+    """What the session wants the keyboard's lamps to show."""
+
+    session: str
+    epoch: int
+    leds: LedState
+
+
+LinkEvent = LinkOpened | FirstFrame | LinkLost | Drawn | Lamps
 
 
 class DisplayLink:
@@ -88,7 +99,8 @@ class DisplayLink:
         self._ssl_context = ssl_context
         self._on_event = on_event
         self._connection: _Connection | None = None
-        self._pressed: set[int] = set()
+        self._layout: tuple[Rect, ...] = (Rect(0, 0, *screen.size),)
+        self._held: dict[tuple[int, int], int] = {}
         self._pointer = (0, 0)
         self._buttons = 0
 
@@ -103,7 +115,9 @@ class DisplayLink:
     def open(self, address: str, port: int, ticket: str, session: str, epoch: int) -> None:
         """Connect to a display gateway and show the session; closes an older link first."""
         self.close()
-        self._connection = _Connection(self._screen, session, epoch, ticket, self._event)
+        self._connection = _Connection(
+            self._screen, self._layout, session, epoch, ticket, self._event
+        )
         self._connection.start(address, port, self._ssl_context)
 
     def close(self) -> None:
@@ -112,20 +126,39 @@ class DisplayLink:
         Keys held down are released by the session itself, which sees its viewer go.
         """
         connection, self._connection = self._connection, None
-        self._pressed.clear()
+        self._held.clear()
         self._buttons = 0
         if connection is not None:
             connection.drop()
 
-    def key(self, keysym: int, down: bool) -> None:
-        """A key of the terminal; dropped without a session, as is a release without a press."""
-        if not down and keysym not in self._pressed:
+    def set_layout(self, layout: tuple[Rect, ...]) -> None:
+        """The terminal's screens as places in one picture; asked of each session at its attach.
+
+        A session that is attached now is asked at once.
+        """
+        if layout == self._layout:
+            return
+        self._layout = layout
+        if self._connection is not None:
+            self._connection.send(lambda client: client.set_layout(layout))
+
+    def key(self, keysym: int, down: bool, code: int = 0) -> None:
+        """A key of the terminal; dropped without a session, as is a release without a press.
+
+        `code` is its XT scan code (see `RfbClient.send_extended_key`), 0 if nobody knows it. It
+        says which key this is: a release needs the same code, and sends the keysym of the press.
+        """
+        which = (code, 0 if code else keysym)
+        if not down and which not in self._held:
             return
         connection = self._connection
         if connection is None or not connection.takes_input:
             return
-        (self._pressed.add if down else self._pressed.discard)(keysym)
-        connection.send(lambda client: client.send_key(keysym, down))
+        if down:
+            self._held[which] = keysym
+        else:
+            keysym = self._held.pop(which)
+        connection.send(lambda client: client.send_extended_key(keysym, code, down))
 
     def pointer(self, x: int, y: int, buttons: int) -> None:
         """The mouse, in pixels of the screen; buttons as in RFB."""
@@ -139,8 +172,8 @@ class DisplayLink:
 
     def release_all(self) -> None:
         """Release what is held: all keys and buttons."""
-        for keysym in sorted(self._pressed):
-            self.key(keysym, False)
+        for (code, _), keysym in sorted(self._held.items()):
+            self.key(keysym, False, code)
         if self._buttons:
             self.pointer(*self._pointer, 0)
 
@@ -163,6 +196,7 @@ class _Connection(asyncio.Protocol):
     def __init__(
         self,
         screen: Screen,
+        layout: tuple[Rect, ...],
         session: str,
         epoch: int,
         ticket: str,
@@ -177,7 +211,7 @@ class _Connection(asyncio.Protocol):
         self._dropped = False
         self._attached = False
         self._reply = b""
-        self._client = RfbClient(wanted_size=screen.size)
+        self._client = RfbClient(layout)
         self._cursor: Cursor | None = None
         self._transport: asyncio.Transport | None = None
         self._connecting: asyncio.Task[None] | None = None
@@ -202,7 +236,7 @@ class _Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def send(self, write: Callable[[RfbClient], None]) -> None:
+    def send(self, write: Callable[[RfbClient], object]) -> None:
         """Let `write` put a message into the client, and send it."""
         write(self._client)
         self._flush()
@@ -320,6 +354,10 @@ class _Connection(asyncio.Protocol):
                     rects.clear()
                 case Connected():
                     _touch_pages(self._client.framebuffer)
+                case LedState():
+                    self._on_event(Lamps(self.session, self.epoch, event))
+                case NameChanged():
+                    _LOG.debug("session %s is called %r now", self.session, event.name)
                 case Bell():
                     _LOG.debug("session %s rings", self.session)
                 case Failed():

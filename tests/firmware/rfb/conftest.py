@@ -53,10 +53,19 @@ class ScriptedServer:
         return self.length(len(out)) + out
 
     def extended_size(self, reason, result, width, height, screens=((7, 3),)):
+        """Screens are (number, flags) of the whole size, or whole ones of six numbers."""
         body = struct.pack(">B3x", len(screens))
-        for number, flags in screens:
-            body += struct.pack(">IHHHHI", number, 0, 0, width, height, flags)
+        for screen in screens:
+            number, flags = screen[0], screen[-1]
+            place = screen[1:5] if len(screen) == 6 else (0, 0, width, height)
+            body += struct.pack(">IHHHHI", number, *place, flags)
         return self.rect(reason, result, width, height, EXTENDED_DESKTOP_SIZE, body)
+
+    def fence(self, flags, payload):
+        return struct.pack(">B3xIB", 248, flags, len(payload)) + payload
+
+    def end_of_continuous_updates(self):
+        return b"\x96"
 
 
 @pytest.fixture

@@ -5,28 +5,31 @@ Section numbers are those of RFC 6143.
 
 import struct
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import numpy as np
 
 from dtu.core.rfb import requests
+from dtu.core.rfb.cursor import read_cursor, read_cursor_with_alpha
 from dtu.core.rfb.events import (
     Bell,
     Bytes,
     Connected,
-    Cursor,
     CursorChanged,
     Failed,
+    LedState,
+    NameChanged,
     Rect,
     Resized,
     RfbEvent,
     Updated,
 )
-from dtu.core.rfb.framebuffer import Framebuffer, check_size
+from dtu.core.rfb.framebuffer import Framebuffer
+from dtu.core.rfb.layout import SCREEN_BYTES, Screen, check_layout, parse_screens, wish
 from dtu.core.rfb.limits import (
     MAX_BATCH_EVENTS,
-    MAX_CURSOR_SIDE,
     MAX_CUT_TEXT_BYTES,
+    MAX_FENCE_BYTES,
     MAX_NAME_BYTES,
     MAX_PIECE_BYTES,
     MAX_SCREENS,
@@ -39,25 +42,27 @@ class RfbClient:
     """One connection to one session.
 
     Feed `receive_data`, then fetch `next_event` until None and send `data_to_send`. With a
-    `wanted_size` the session is asked, once, to take that size in pixels.
+    `layout` the session is asked, once it says that it can be, to have these screens: their
+    places in pixels of one framebuffer.
     """
 
     def __init__(
-        self,
-        wanted_size: tuple[int, int] | None = None,
-        quality: int = 8,
-        compression: int = 1,
+        self, layout: Sequence[Rect] = (), quality: int | None = 8, compression: int = 1
     ) -> None:
-        self._wanted_size = wanted_size
+        if layout:
+            check_layout(layout)
+        self._layout = tuple(layout)
         self._set_encodings = requests.set_encodings(quality, compression)
         self._tight = TightDecoder()
         self._framebuffer: Framebuffer | None = None
-        self._monitor: requests.Monitor | None = None
+        self._screens: tuple[Screen, ...] | None = None
         self._events: deque[RfbEvent] = deque()
         self._output: list[bytes] = []
         self._input = bytearray()
         self._resized = False
         self._failed = False
+        self._extended_keys = False
+        self._continuous = False
         self._parser = self._run()
         self._needed = next(self._parser)
 
@@ -110,16 +115,31 @@ class RfbClient:
         """Press or release a key, by its X keysym (section 7.5.4)."""
         self._send(requests.key_event(keysym, down))
 
+    def send_extended_key(self, keysym: int, code: int, down: bool) -> None:
+        """Press or release a key by its scan code, which every keyboard layout understands.
+
+        `code` is XT set 1, with 0xe0 in the high byte where the key has that prefix. A server that
+        does not take scan codes, or a code of 0, gets the keysym alone.
+        """
+        if self._extended_keys and code:
+            self._send(requests.extended_key_event(keysym, code, down))
+        else:
+            self.send_key(keysym, down)
+
     def send_pointer(self, x: int, y: int, buttons: int) -> None:
         """Move the pointer (framebuffer pixels) and set its buttons (section 7.5.5)."""
         self._send(requests.pointer_event(x, y, buttons))
 
-    def set_desktop_size(self, width: int, height: int) -> bool:
-        """Ask for another size; False if the server has not said that it can be asked."""
-        check_size(width, height)
-        if self._monitor is None:
+    def set_layout(self, layout: Sequence[Rect]) -> bool:
+        """Ask for other screens; False if the server has not said (yet) that it can be asked.
+
+        What is wanted is remembered: a server that says so later is asked then.
+        """
+        width, height = check_layout(layout)
+        self._layout = tuple(layout)
+        if self._screens is None or not self.connected:
             return False
-        self._send(requests.set_desktop_size(width, height, self._monitor))
+        self._send(requests.set_desktop_size(width, height, wish(layout, self._screens)))
         return True
 
     # -- state
@@ -153,6 +173,10 @@ class RfbClient:
                 self._emit(Bell())
             elif message == 3:
                 yield from self._cut_text()
+            elif message == 248:
+                yield from self._fence()
+            elif message == 150:
+                self._end_of_continuous_updates()
             else:
                 raise RemoteProtocolError("message", f"type {message}")
 
@@ -177,7 +201,7 @@ class RfbClient:
         name = yield from _text(length)
         self._framebuffer = Framebuffer(width, height)
         self._output += (requests.set_pixel_format(), self._set_encodings)
-        self._output.append(requests.update_request(width, height, incremental=False))
+        self._output.append(requests.update_request(0, 0, width, height, False))
         self._emit(Connected(width, height, name))
 
     def _refused(self) -> Need:
@@ -195,22 +219,49 @@ class RfbClient:
             if encoding == requests.LAST_RECT:
                 break
             rect = Rect(x, y, width, height)
-            if encoding in (requests.TIGHT, requests.COPY_RECT, requests.RAW):
+            if encoding in requests.PICTURES:
                 yield from self._picture(rect, encoding)
                 rects.append(rect)
-            elif encoding == requests.CURSOR:
-                yield from self._cursor(rect)
-            elif encoding == requests.DESKTOP_SIZE:
-                self._resize(width, height)
-            elif encoding == requests.EXTENDED_DESKTOP_SIZE:
-                yield from self._extended_desktop_size(rect)
             else:
-                raise RemoteProtocolError("encoding", str(encoding))
-        buffer = self._buffer
-        self._output.append(
-            requests.update_request(buffer.width, buffer.height, incremental=not self._resized)
-        )
+                yield from self._extension(rect, encoding)
+        self._ask_for_more()
         self._emit(Updated(tuple(rects)))
+
+    def _ask_for_more(self) -> None:
+        """Nothing to ask for while the server sends by itself, unless all pixels are new."""
+        buffer = self._buffer
+        if self._continuous and self._resized:
+            self._output.append(requests.continuous_updates(buffer.width, buffer.height))
+        if self._resized or not self._continuous:
+            self._output.append(
+                requests.update_request(0, 0, buffer.width, buffer.height, not self._resized)
+            )
+
+    def _extension(self, rect: Rect, encoding: int) -> Need:
+        """A rectangle that carries no pixels of the framebuffer."""
+        if encoding == requests.CURSOR:
+            self._emit(CursorChanged((yield from read_cursor(rect))))
+        elif encoding == requests.CURSOR_WITH_ALPHA:
+            self._emit(CursorChanged((yield from read_cursor_with_alpha(rect))))
+        elif encoding == requests.DESKTOP_SIZE:
+            self._resize(rect.width, rect.height)
+        elif encoding == requests.EXTENDED_DESKTOP_SIZE:
+            yield from self._extended_desktop_size(rect)
+        elif encoding == requests.DESKTOP_NAME:
+            length = int.from_bytes((yield 4), "big")
+            self._emit(NameChanged((yield from _text(length))))
+        elif encoding == requests.EXTENDED_KEYS:
+            self._extended_keys = True
+        elif encoding == requests.QEMU_LEDS:
+            self._leds((yield 1))
+        elif encoding == requests.VMWARE_LEDS:
+            self._leds((yield 4))
+        else:
+            raise RemoteProtocolError("encoding", str(encoding))
+
+    def _leds(self, data: bytes) -> None:
+        lamps = data[-1]
+        self._emit(LedState(bool(lamps & 1), bool(lamps & 2), bool(lamps & 4)))
 
     def _picture(self, rect: Rect, encoding: int) -> Need:
         buffer = self._buffer
@@ -223,18 +274,6 @@ class RfbClient:
         else:
             yield from _raw(buffer, rect)
         buffer.mark_painted(rect)
-
-    def _cursor(self, rect: Rect) -> Need:
-        """Section 7.8.1: x and y are the hotspot; pixels, then one mask bit a pixel."""
-        if rect.width > MAX_CURSOR_SIDE or rect.height > MAX_CURSOR_SIDE:
-            raise RemoteProtocolError("cursor-size", f"{rect.width}x{rect.height}")
-        pixels = yield rect.width * rect.height * 4
-        mask_row = (rect.width + 7) // 8
-        mask = np.frombuffer((yield mask_row * rect.height), np.uint8)
-        image = np.frombuffer(pixels, np.uint8).reshape(rect.height, rect.width, 4).copy()
-        shown = np.unpackbits(mask.reshape(rect.height, mask_row), axis=1)[:, : rect.width]
-        image[:, :, 3] = shown * np.uint8(255)
-        self._emit(CursorChanged(Cursor(rect.x, rect.y, image)))
 
     def _resize(self, width: int, height: int) -> None:
         buffer = self._buffer
@@ -249,16 +288,32 @@ class RfbClient:
         count = (yield 4)[0]
         if count > MAX_SCREENS:
             raise RemoteProtocolError("screens", str(count))
-        layout = yield count * 16
-        first_time = self._monitor is None
-        number, flags = struct.unpack(">I8xI", layout[:16]) if count else (0, 0)
-        self._monitor = requests.Monitor(number, flags)
+        screens = parse_screens((yield count * SCREEN_BYTES))
+        first_time = self._screens is None
+        self._screens = screens
         refused = rect.x == 1 and rect.y != 0
         if not refused:
             self._resize(rect.width, rect.height)
-        if first_time and self._wanted_size not in (None, (rect.width, rect.height)):
-            assert self._wanted_size is not None
-            self.set_desktop_size(*self._wanted_size)
+        if first_time and self._layout and tuple(s.place for s in screens) != self._layout:
+            self.set_layout(self._layout)
+
+    def _fence(self) -> Need:
+        """The server waits for a request's payload to come back; our own requests are none."""
+        flags, length = struct.unpack(">3xIB", (yield 8))
+        if length > MAX_FENCE_BYTES:
+            raise RemoteProtocolError("fence", f"{length} bytes")
+        payload = yield length
+        if flags & requests.FENCE_REQUEST:
+            self._output.append(requests.fence(flags & requests.FENCE_ORDER, payload))
+
+    def _end_of_continuous_updates(self) -> None:
+        """The first one offers them; a later one ends them, then what changed is asked for."""
+        buffer = self._buffer
+        self._continuous = not self._continuous
+        if self._continuous:
+            self._output.append(requests.continuous_updates(buffer.width, buffer.height))
+        else:
+            self._output.append(requests.update_request(0, 0, buffer.width, buffer.height, True))
 
     def _cut_text(self) -> Need:
         """ServerCutText, section 7.6.4: the clipboard does not leave the session."""

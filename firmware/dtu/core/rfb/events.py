@@ -25,6 +25,7 @@ class Rect:
 class Cursor:
     """The session's pointer shape; `image` is (height, width, 4) in BGRA, hotspot in pixels.
 
+    Colours are multiplied by their alpha already: drawn is colour + (255 - alpha) / 255 * below.
     A cursor of no pixels means: draw none, the session has drawn its own.
     """
 
@@ -75,6 +76,22 @@ class CursorChanged:
 
 
 @dataclass(frozen=True)
+class NameChanged:
+    """The session has another name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class LedState:
+    """What the session's keyboard lamps show: on or off."""
+
+    scroll: bool
+    num: bool
+    caps: bool
+
+
+@dataclass(frozen=True)
 class Bell:
     """The session rings."""
 
@@ -86,4 +103,4 @@ class Failed:
     error: RemoteProtocolError
 
 
-RfbEvent = Connected | Resized | Updated | CursorChanged | Bell | Failed
+RfbEvent = Connected | Resized | Updated | CursorChanged | NameChanged | LedState | Bell | Failed

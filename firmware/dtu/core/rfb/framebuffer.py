@@ -11,10 +11,9 @@ Pixels = npt.NDArray[np.uint32]
 """One 32-bit number a pixel: 0x00RRGGBB, which in memory is B, G, R, X."""
 
 
-def check_size(width: int, height: int) -> None:
-    """Raise RemoteProtocolError if a framebuffer of this size is none or too much."""
-    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and width * height <= MAX_PIXELS):
-        raise RemoteProtocolError("framebuffer-size", f"{width}x{height}")
+def fits(width: int, height: int) -> bool:
+    """False if a framebuffer of this size is none or too much."""
+    return 0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and width * height <= MAX_PIXELS
 
 
 class Framebuffer:
@@ -24,7 +23,8 @@ class Framebuffer:
     """
 
     def __init__(self, width: int, height: int) -> None:
-        check_size(width, height)
+        if not fits(width, height):
+            raise RemoteProtocolError("framebuffer-size", f"{width}x{height}")
         self.width = width
         self.height = height
         self.array: Bytes = np.zeros((height, width, 4), np.uint8)

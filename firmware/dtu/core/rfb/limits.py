@@ -23,3 +23,6 @@ MAX_SCREENS = 16
 
 MAX_BATCH_EVENTS = 65536
 """Events not yet fetched; one read of 256 KiB brings fewer from any server that we know."""
+
+MAX_FENCE_BYTES = 64
+"""The specification's own maximum for what a fence carries."""

@@ -1,8 +1,12 @@
-"""Bytes that a client sends (RFC 6143 section 7.5), numbers of encodings. State is not here."""
+"""Bytes that a client sends (RFC 6143 section 7.5), numbers of encodings. State is not here.
+
+What is not in the RFC is in the RFB community specification: extended keys, fences, continuous
+updates, screens.
+"""
 
 import struct
-from dataclasses import dataclass
 
+from dtu.core.rfb.layout import Screen
 from roamwire.errors import LocalProtocolError
 
 VERSION = b"RFB 003.008\n"
@@ -11,18 +15,34 @@ EXCLUSIVE = b"\x00"
 """ClientInit without the shared flag: an older viewer of the session is disconnected."""
 
 RAW, COPY_RECT, TIGHT = 0, 1, 7
-CURSOR, DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE, LAST_RECT = -239, -223, -308, -224
+CURSOR, CURSOR_WITH_ALPHA = -239, -314
+DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE, DESKTOP_NAME, LAST_RECT = -223, -308, -307, -224
+EXTENDED_KEYS, QEMU_LEDS, VMWARE_LEDS = -258, -261, 0x574D5668
+FENCE, CONTINUOUS_UPDATES = -312, -313
 _QUALITY_0, _COMPRESSION_0 = -32, -256
 
+PICTURES = (TIGHT, COPY_RECT, RAW)
+"""The encodings of pixels that this client decodes, best first."""
+
+_EXTENSIONS = (
+    CURSOR_WITH_ALPHA,
+    CURSOR,
+    EXTENDED_DESKTOP_SIZE,
+    DESKTOP_SIZE,
+    DESKTOP_NAME,
+    LAST_RECT,
+    EXTENDED_KEYS,
+    QEMU_LEDS,
+    VMWARE_LEDS,
+    FENCE,
+    CONTINUOUS_UPDATES,
+)
+
+FENCE_REQUEST = 1 << 31
+FENCE_ORDER = 0b11
+"""Block before and block after: bytes are taken in their order, so both hold by themselves."""
+
 MAX_COORDINATE = 0xFFFF
-
-
-@dataclass(frozen=True)
-class Monitor:
-    """One screen of an ExtendedDesktopSize: the server's number for it and its flags."""
-
-    number: int = 0
-    flags: int = 0
 
 
 def set_pixel_format() -> bytes:
@@ -31,34 +51,50 @@ def set_pixel_format() -> bytes:
     return struct.pack(">B3x", 0) + pixel_format
 
 
-def set_encodings(quality: int, compression: int) -> bytes:
-    """All that this client decodes, best first; JPEG quality and zlib effort are 0 to 9."""
-    if not (0 <= quality <= 9 and 0 <= compression <= 9):
+def set_encodings(quality: int | None, compression: int) -> bytes:
+    """All that this client decodes; zlib effort and JPEG quality are 0 to 9, None: no JPEG."""
+    if not (quality is None or 0 <= quality <= 9) or not 0 <= compression <= 9:
         raise LocalProtocolError(f"quality {quality} and compression {compression} are not 0 to 9")
-    encodings = (
-        TIGHT,
-        COPY_RECT,
-        RAW,
-        CURSOR,
-        EXTENDED_DESKTOP_SIZE,
-        DESKTOP_SIZE,
-        LAST_RECT,
-        _QUALITY_0 + quality,
-        _COMPRESSION_0 + compression,
-    )
+    encodings = [*PICTURES, *_EXTENSIONS, _COMPRESSION_0 + compression]
+    if quality is not None:
+        encodings.append(_QUALITY_0 + quality)
     return struct.pack(f">BxH{len(encodings)}i", 2, len(encodings), *encodings)
 
 
-def update_request(width: int, height: int, incremental: bool) -> bytes:
-    """Ask for what changed, or for everything."""
-    return struct.pack(">BBHHHH", 3, incremental, 0, 0, width, height)
+def update_request(x: int, y: int, width: int, height: int, incremental: bool) -> bytes:
+    """Ask for what changed in a rectangle, or for all of it."""
+    return struct.pack(">BBHHHH", 3, incremental, x, y, width, height)
+
+
+def continuous_updates(width: int, height: int) -> bytes:
+    """Let the server send what changed without being asked, in all of the framebuffer."""
+    return struct.pack(">BBHHHH", 150, 1, 0, 0, width, height)
+
+
+def fence(flags: int, payload: bytes) -> bytes:
+    """The answer to a fence: its payload comes back once what was before it is done."""
+    return struct.pack(">B3xIB", 248, flags, len(payload)) + payload
 
 
 def key_event(keysym: int, down: bool) -> bytes:
     """A key by its X keysym."""
+    _check_keysym(keysym)
+    return struct.pack(">BB2xI", 4, down, keysym)
+
+
+def extended_key_event(keysym: int, code: int, down: bool) -> bytes:
+    """A key by its scan code (QEMU's message): XT set 1, a prefix e0 becomes the high bit."""
+    _check_keysym(keysym)
+    if code >> 8 == 0xE0:
+        code = code & 0x7F | 0x80
+    if not 0 < code <= 0xFF:
+        raise LocalProtocolError(f"{code:#x} is not a scan code")
+    return struct.pack(">BBHII", 255, 0, down, keysym, code)
+
+
+def _check_keysym(keysym: int) -> None:
     if not 0 <= keysym <= 0xFFFFFFFF:
         raise LocalProtocolError(f"{keysym} is not a keysym")
-    return struct.pack(">BB2xI", 4, down, keysym)
 
 
 def pointer_event(x: int, y: int, buttons: int) -> bytes:
@@ -68,7 +104,7 @@ def pointer_event(x: int, y: int, buttons: int) -> bytes:
     return struct.pack(">BBHH", 5, buttons & 0xFF, x, y)
 
 
-def set_desktop_size(width: int, height: int, monitor: Monitor) -> bytes:
-    """Ask for a framebuffer of this size with one monitor that fills it."""
-    head = struct.pack(">BxHHBx", 251, width, height, 1)
-    return head + struct.pack(">IHHHHI", monitor.number, 0, 0, width, height, monitor.flags)
+def set_desktop_size(width: int, height: int, screens: tuple[Screen, ...]) -> bytes:
+    """Ask for a framebuffer of this size with these screens in it."""
+    head = struct.pack(">BxHHBx", 251, width, height, len(screens))
+    return head + b"".join(screen.packed() for screen in screens)

@@ -145,9 +145,12 @@ class Composer:
             left = rect.x - (self._pointer[0] - self._cursor.hotspot_x)
             top = rect.y - (self._pointer[1] - self._cursor.hotspot_y)
             shape = self._cursor.image[top : top + rect.height, left : left + rect.width]
-            colours = np.ascontiguousarray(shape).view("<u4")[:, :, 0] & 0xFFFFFF
             area = target[rect.y : rect.y + rect.height, rect.x : rect.x + rect.width]
-            np.copyto(area, colours, where=shape[:, :, 3] != 0)
+            below = np.ascontiguousarray(area).view(np.uint8).reshape(shape.shape)
+            through = 255 - shape[:, :, 3:].astype(np.uint16)
+            # Colours of a cursor carry their alpha already; 127 rounds to the nearest.
+            drawn = shape + ((below * through + 127) // 255).astype(np.uint8)
+            area[...] = drawn.view("<u4")[:, :, 0] & 0xFFFFFF
 
 
 def bounding_box(rects: Sequence[Rect]) -> Rect:
