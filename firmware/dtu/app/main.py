@@ -18,6 +18,7 @@ from dtu.app.control_link import ControlLink
 from dtu.app.display_link import DisplayLink, Drawn, FirstFrame, LinkEvent, LinkLost
 from dtu.app.query_socket import QuerySocket
 from dtu.app.server_list import ServerListFile
+from dtu.app.service_manager import ServiceManager
 from dtu.app.tls import IdentityError, client_context
 from dtu.core import actions
 from dtu.core.events import CardEvent
@@ -59,6 +60,7 @@ class TerminalProcess:
         self._lease: Lease | None = None
         self._words: Words | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._service_manager = ServiceManager()
         self._stop = asyncio.Event()
         self._bench: BenchChannel | None = None
         if config.bench_socket is not None:
@@ -77,14 +79,18 @@ class TerminalProcess:
         self._lease_file.start(self._lease_changed)
         self._card.start(self._post_card)
         pump = loop.create_task(self._pump_screen(self._screen.pump_interval_s))
+        watchdog = loop.create_task(self._feed_watchdog(self._service_manager.watchdog_s))
         _LOG.info("terminal %s, screen %dx%d", self._config.name, *self._screen.size)
         self._carry_on()
+        self._service_manager.ready()
         await self._stop.wait()
-        await self._shut_down(pump)
+        self._service_manager.stopping()
+        await self._shut_down(pump, watchdog)
 
-    async def _shut_down(self, pump: "asyncio.Task[None]") -> None:
-        pump.cancel()
-        await asyncio.gather(pump, return_exceptions=True)
+    async def _shut_down(self, *tasks: "asyncio.Task[None]") -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._timer is not None:
             self._timer.cancel()
         await asyncio.get_running_loop().run_in_executor(None, self._card.stop)
@@ -108,6 +114,11 @@ class TerminalProcess:
             if self._screen.close_requested:
                 self._stop.set()
             await asyncio.sleep(interval_s)
+
+    async def _feed_watchdog(self, limit_s: float | None) -> None:
+        while limit_s is not None:
+            self._service_manager.alive()
+            await asyncio.sleep(limit_s / 2)
 
     # What comes in
 
@@ -148,6 +159,7 @@ class TerminalProcess:
             return
         if isinstance(event, FirstFrame):
             self._words = None
+            self._service_manager.status(f"Session {event.session}")
             self._trace("first_frame", session=event.session, epoch=event.epoch, at=event.at)
             self._terminal.first_frame(event.session, event.epoch)
         elif isinstance(event, LinkLost):
@@ -202,6 +214,7 @@ class TerminalProcess:
                 self._trace("blank")
             case actions.Show():
                 self._words = action.words
+                self._service_manager.status(action.words.title)
                 self._screen.show_words(action.words, action.dim)
                 self._trace("words", code=action.words.code, title=action.words.title)
             case actions.RememberServers():

@@ -142,6 +142,16 @@ def _state(raw: int) -> ReaderState:
     )
 
 
+def readers_present() -> list[str]:
+    """The names of the readers that are plugged in; PcscError if there is none, or no pcscd."""
+    service = PcscLite()
+    service.establish()
+    try:
+        return service.readers()
+    finally:
+        service.release()
+
+
 class PcscCardDriver:
     """Watches every reader of the machine in one thread of its own.
 

@@ -1,0 +1,192 @@
+"""`python -m dtu.app.selftest`: looks at each part that a terminal needs and names what is missing.
+
+Looks only: it opens no screen, reads no card and connects to no server, so it may run beside the
+terminal. Exit status 1 if something is missing without which nobody can work.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from dtu.app.config import DEFAULT_PATH, DtuConfig, load_config
+from dtu.app.server_list import ServerListFile
+from dtu.app.tls import IdentityError, client_context
+from dtu.core.lease import Lease
+from dtu.drivers.card.pcsc import readers_present
+from dtu.drivers.card.watch import Fault, PcscError
+from dtu.drivers.net.lease_file import LeaseFile
+from roamwire.settings import SettingsError
+
+MIN_FREE_BYTES = 1024 * 1024
+"""The state folder holds a key, a certificate and a list of servers: some kilobytes."""
+
+FIRST_SANE_YEAR = 2026
+"""A Pi without a network stands at the time of its image; before this program it cannot be."""
+
+KEYBOARD_KEYS = 0x1000_0000
+"""Bit 28 of EV_KEY's first word is Enter (KEY_ENTER of linux/input-event-codes.h)."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One part: `state` is "ok", "warning" (works without it) or "missing"."""
+
+    part: str
+    state: str
+    text: str
+
+
+class SelfTest:
+    """All checks on one machine; `root` is "/" but in tests."""
+
+    def __init__(self, config: DtuConfig, root: Path = Path("/")) -> None:
+        self._config = config
+        self._root = root
+
+    def findings(self) -> Iterator[Finding]:
+        """Each part in the order in which a person would look."""
+        checks: dict[str, Callable[[], tuple[str, str]]] = {
+            "screen": self._screen,
+            "keyboard": self._keyboard,
+            "card reader": self._reader,
+            "network": self._network,
+            "address": self._address,
+            "identity": self._identity,
+            "state": self._state_dir,
+            "clock": self._clock,
+        }
+        for part, check in checks.items():
+            try:
+                state, text = check()
+            except OSError as error:
+                state, text = "missing", f"cannot be looked at: {error}"
+            yield Finding(part, state, text)
+
+    def _screen(self) -> tuple[str, str]:
+        if self._config.display == "headless":
+            return "warning", "display = headless: no screen is used"
+        if self._config.display == "window":
+            has = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+            return ("ok", f"a window on {has}") if has else (
+                "missing", "DISPLAY and WAYLAND_DISPLAY are not set: set display = 'console'"
+            )  # fmt: skip
+        if not list(self._root.glob("dev/dri/card*")):
+            return "missing", "no /dev/dri/card*: check dtoverlay=vc4-kms-v3d in config.txt"
+        found = {
+            path.parent.name: path.read_text().strip()
+            for path in sorted(self._root.glob("sys/class/drm/card*-*/status"))
+        }
+        connected = [name for name, status in found.items() if status == "connected"]
+        if connected:
+            return "ok", f"connected: {', '.join(connected)}"
+        return "warning", f"no monitor at {', '.join(found) or 'any output'}: plug it in"
+
+    def _keyboard(self) -> tuple[str, str]:
+        names = []
+        for keys in sorted(self._root.glob("sys/class/input/input*/capabilities/key")):
+            if int(keys.read_text().split()[-1], 16) & KEYBOARD_KEYS:
+                names.append((keys.parent.parent / "name").read_text().strip())
+        if not names:
+            return "warning", "no keyboard: plug one in"
+        if self._config.display == "console" and not self._readable("dev/input/event*"):
+            return "missing", "/dev/input/event* may not be opened: is the user in group input?"
+        return "ok", ", ".join(names)
+
+    def _readable(self, pattern: str) -> bool:
+        return any(os.access(path, os.R_OK) for path in self._root.glob(pattern))
+
+    def _reader(self) -> tuple[str, str]:
+        if self._config.card != "pcsc":
+            return "warning", f"card = {self._config.card}: no reader is used"
+        try:
+            names = readers_present()
+        except PcscError as error:
+            if error.fault is Fault.NO_SERVICE:
+                return "missing", "pcscd does not answer: systemctl status pcscd.socket"
+            if error.fault is Fault.NO_READER:
+                return "missing", "no card reader: plug one in (lsusb shows it? is libccid there?)"
+            return "missing", f"PC/SC refuses ({error}): is polkit's rule for this user there?"
+        return "ok", ", ".join(names)
+
+    def _network(self) -> tuple[str, str]:
+        name = self._config.interface
+        interface = self._root / "sys/class/net" / name
+        if not interface.is_dir():
+            others = sorted(path.name for path in self._root.glob("sys/class/net/*"))
+            here = ", ".join(each for each in others if each != "lo") or "none"
+            return "missing", f"no interface {name} (setting interface); there is: {here}"
+        try:
+            up = (interface / "carrier").read_text().strip() == "1"
+        except OSError:  # EINVAL while the interface is down
+            return "missing", f"{name} is down: ip link set {name} up"
+        return ("ok", f"{name} has a link") if up else (
+            "missing", f"{name} has no link: is the network cable in?"
+        )  # fmt: skip
+
+    def _address(self) -> tuple[str, str]:
+        lease = LeaseFile(self._config.lease_file).look()
+        if not isinstance(lease, Lease):
+            return "missing", f"no lease in {self._config.lease_file}: does a DHCP server answer?"
+        listed = len(ServerListFile(self._config.state_dir / "servers.json").load())
+        named = ", ".join(lease.servers) or "no servers"
+        text = f"{lease.address}/{lease.prefix}; DHCP names {named}; {listed} servers remembered"
+        return "ok", text
+
+    def _identity(self) -> tuple[str, str]:
+        try:
+            client_context(self._config.ca, self._config.cert, self._config.key)
+        except IdentityError as error:
+            return "missing", str(error)
+        mode = self._config.key.stat().st_mode & 0o077
+        if mode:
+            return "warning", f"{self._config.key} can be read by others: chmod 600"
+        return "ok", f"certificate {self._config.cert}"
+
+    def _state_dir(self) -> tuple[str, str]:
+        place = self._config.state_dir
+        if not os.access(place, os.W_OK):
+            return "warning", f"{place} cannot be written: the server list is not kept"
+        free = shutil.disk_usage(place).free
+        if free < MIN_FREE_BYTES:
+            return "warning", f"{place} has only {free // 1024} KiB left"
+        return "ok", f"{place}, {free // 2**20} MiB free"
+
+    def _clock(self) -> tuple[str, str]:
+        year = time.gmtime().tm_year
+        if year < FIRST_SANE_YEAR:
+            return "warning", f"it is {year} here: the clock was not set yet (no time server?)"
+        return "ok", time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status 1 if a part is missing, 2 for wrong settings."""
+    parser = argparse.ArgumentParser(
+        prog="dtu-selftest", description="Names what this terminal lacks"
+    )
+    parser.add_argument("--config", type=Path, default=DEFAULT_PATH, help="the terminal's settings")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(arguments)
+    try:
+        config = load_config(options.config)
+    except SettingsError as error:
+        print(json.dumps({"error": str(error)}) if options.json else error, file=sys.stderr)
+        return 2
+    findings = []
+    for finding in SelfTest(config).findings():
+        findings.append(finding)
+        if not options.json:
+            print(f"{finding.state:<8} {finding.part:<12} {finding.text}", flush=True)
+    good = all(finding.state != "missing" for finding in findings)
+    if options.json:
+        print(json.dumps({"ok": good, "findings": [asdict(each) for each in findings]}))
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

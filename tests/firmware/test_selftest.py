@@ -1,0 +1,149 @@
+"""The self-test names what is missing, on trees that stand for machines."""
+
+import dataclasses
+import json
+import os
+
+import pytest
+
+from dtu.app import selftest
+from dtu.app.config import load_config
+from dtu.app.selftest import SelfTest
+from dtu.drivers.card.watch import Fault, PcscError
+
+LEASE = "event=bound\ninterface=eth0\naddress=10.77.0.21\nmask=24\n"
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """A terminal with everything but an identity; returns its config and root."""
+    root = tmp_path / "root"
+    for path, text in {
+        "dev/dri/card0": "",
+        "dev/input/event3": "",
+        "sys/class/drm/card0-HDMI-A-1/status": "connected\n",
+        "sys/class/drm/card0-HDMI-A-2/status": "disconnected\n",
+        "sys/class/input/input3/capabilities/key": "10000 7 ff9f207ac14057ff fffffffffffffffe\n",
+        "sys/class/input/input3/name": "Acme Keyboard\n",
+        "sys/class/input/input4/capabilities/key": "70000 0 0 0 0\n",
+        "sys/class/input/input4/name": "Acme Mouse\n",
+        "sys/class/net/eth0/carrier": "1\n",
+        "sys/class/net/lo/carrier": "1\n",
+    }.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    file = tmp_path / "dtu.toml"
+    file.write_text('display = "console"\nname = "desk1"\nrun_dir = "run"\nstate_dir = "state"\n')
+    config = load_config(file)
+    config.run_dir.mkdir()
+    config.state_dir.mkdir()
+    monkeypatch.setattr(selftest, "readers_present", lambda: ["Acme Reader 00 00"])
+    return config, root
+
+
+def told(machine, part, **changes):
+    config, root = machine
+    found = SelfTest(dataclasses.replace(config, **changes), root).findings()
+    return next((each.state, each.text) for each in found if each.part == part)
+
+
+def test_every_part_is_looked_at_once(machine):
+    config, root = machine
+    parts = [each.part for each in SelfTest(config, root).findings()]
+    assert len(parts) == len(set(parts)) == 8
+
+
+def test_a_monitor_and_what_is_without_one(machine):
+    assert told(machine, "screen") == ("ok", "connected: card0-HDMI-A-1")
+    (machine[1] / "sys/class/drm/card0-HDMI-A-1/status").write_text("disconnected\n")
+    state, text = told(machine, "screen")
+    assert state == "warning"
+    assert "card0-HDMI-A-1, card0-HDMI-A-2" in text
+    (machine[1] / "dev/dri/card0").unlink()
+    state, text = told(machine, "screen")
+    assert state == "missing"
+    assert "config.txt" in text
+
+
+def test_a_keyboard_is_told_from_a_mouse(machine):
+    assert told(machine, "keyboard") == ("ok", "Acme Keyboard")
+    (machine[1] / "dev/input/event3").unlink()
+    assert told(machine, "keyboard")[0] == "missing"
+    (machine[1] / "sys/class/input/input3/capabilities/key").write_text("70000 0 0 0 0\n")
+    assert told(machine, "keyboard") == ("warning", "no keyboard: plug one in")
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault.NO_SERVICE, "pcscd.socket"),
+        (Fault.NO_READER, "plug one in"),
+        (Fault.OTHER, "polkit"),
+    ],
+)
+def test_what_is_wrong_with_the_reader(machine, monkeypatch, fault, words):
+    assert told(machine, "card reader") == ("ok", "Acme Reader 00 00")
+
+    def fails():
+        raise PcscError(fault)
+
+    monkeypatch.setattr(selftest, "readers_present", fails)
+    state, text = told(machine, "card reader")
+    assert state == "missing"
+    assert words in text
+
+
+def test_what_is_wrong_with_the_network(machine):
+    assert told(machine, "network") == ("ok", "eth0 has a link")
+    (machine[1] / "sys/class/net/eth0/carrier").write_text("0\n")
+    assert "cable" in told(machine, "network")[1]
+    assert told(machine, "network", interface="enx1")[1].endswith("there is: eth0")
+
+
+def test_a_lease_and_none(machine):
+    assert told(machine, "address")[0] == "missing"
+    config, _ = machine
+    config.lease_file.write_text(LEASE)
+    state, text = told(machine, "address")
+    assert (state, text.split(";")[0]) == ("ok", "10.77.0.21/24")
+
+
+def test_no_identity_says_which_command_makes_one(machine):
+    state, text = told(machine, "identity")
+    assert state == "missing"
+    assert "CA certificate" in text
+
+
+def test_a_state_folder_that_is_not_there_costs_no_work(machine):
+    assert told(machine, "state")[0] == "ok"
+    assert told(machine, "state", state_dir=machine[1] / "absent")[0] == "warning"
+
+
+def test_a_clock_of_1970_is_named(machine, monkeypatch):
+    assert told(machine, "clock")[0] == "ok"
+    monkeypatch.setattr(
+        selftest.time, "gmtime", lambda: selftest.time.struct_time([1970] + [0] * 8)
+    )
+    assert "1970" in told(machine, "clock")[1]
+
+
+def test_the_command_fails_by_what_is_missing(machine, tmp_path, capsys):
+    status = selftest.main(["--config", str(tmp_path / "dtu.toml"), "--json"])
+    printed = json.loads(capsys.readouterr().out)
+    assert status == 1
+    assert printed["ok"] is False
+    assert {each["part"] for each in printed["findings"]} >= {"screen", "identity"}
+
+
+def test_the_command_names_a_wrong_setting(tmp_path, capsys):
+    (tmp_path / "dtu.toml").write_text('displai = "console"\n')
+    assert selftest.main(["--config", str(tmp_path / "dtu.toml")]) == 2
+    assert "display" in capsys.readouterr().err
+
+
+def test_a_part_that_cannot_be_looked_at_does_not_hide_the_others(machine):
+    keys = machine[1] / "sys/class/input/input3/name"
+    keys.unlink()
+    os.mkdir(keys)
+    assert told(machine, "keyboard")[0] == "missing"
+    assert told(machine, "network")[0] == "ok"
