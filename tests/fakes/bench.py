@@ -7,7 +7,8 @@ from dtu.core.actions import Broadcast, Connect, Hangup, OpenDisplay, SendLine, 
 from dtu.core.events import CardPresented, CardRemoved
 from dtu.core.finder import Finder
 from dtu.core.lease import Lease, NoLease
-from dtu.core.terminal import State, Terminal
+from dtu.core.states import State
+from dtu.core.terminal import Terminal
 from roamwire import control
 from roamwire.control import Server, encode_line, parse_line
 from roamwire.datagrams import ServerR, encode_datagram, parse_datagram
@@ -39,7 +40,7 @@ class Bench:
             if isinstance(action, Connect):
                 self.attempt = action.attempt
             if isinstance(action, Show):
-                self.words = action.words.code
+                self.words = action.message.code
             if isinstance(action, SendLine):
                 line = parse_line(action.line)
                 self.seq = getattr(line, "seq", self.seq)

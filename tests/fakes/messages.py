@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 
 from hypothesis import strategies as st
 
-from roamwire.control import Line, Server
+from roamwire.control import Line, Offer, Server
 from roamwire.datagrams import Claim, Datagram, Interface
 from roamwire.limits import MAX_INTEGER, MAX_NAME_CHARS
 from roamwire.tokens import KINDS, Token
@@ -38,6 +38,7 @@ claims = st.builds(
     attached=st.booleans(),
 )
 servers = st.builds(Server, names, names, ports)
+offers = st.builds(Offer, names, names, st.integers(0, MAX_INTEGER), st.booleans())
 
 
 def texts(chars):
@@ -56,6 +57,7 @@ def _value(field, annotation):
         Token: tokens,
         IPv4Address: addresses,
         tuple[Server, ...]: st.lists(servers, max_size=8).map(tuple),
+        tuple[Offer, ...]: st.lists(offers, max_size=16).map(tuple),
         tuple[Interface, ...]: st.lists(interfaces, max_size=5).map(tuple),
         tuple[Claim, ...]: st.lists(claims, max_size=3).map(tuple),
     }

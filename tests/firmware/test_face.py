@@ -5,10 +5,12 @@ import pytest
 from dtu.core import catalogue
 from dtu.core.actions import Show
 from dtu.core.face import Face
-from dtu.core.words import Words
+from dtu.core.words import Icon, Message
+from roamwire.control import Disconnect
 from roamwire.notices import NoticeCode
+from roamwire.tokens import Token
 
-ONE, TWO = Words(1, "one", "One."), Words(2, "two", "Two.")
+ONE, TWO = Message(1, Icon.OK), Message(2, Icon.WARNING)
 
 
 def test_words_are_shown_once_until_others_were():
@@ -45,26 +47,38 @@ def test_a_wiped_screen_forgets_the_picture_and_the_words():
     assert face.show(ONE) == Show(ONE, dim=False)
 
 
-def words():
-    named = [value for value in vars(catalogue).values() if isinstance(value, Words)]
-    return [*named, *catalogue.NOTICES.values()]
-
-
-def test_every_sentence_has_a_number_of_its_own():
-    numbers = [each.code for each in words()]
+def test_every_message_has_a_number_of_its_own():
+    numbers = [each.code for each in catalogue.everything()]
     assert len(numbers) == len(set(numbers))
-    assert [each for each in words() if not (each.title and each.text)] == []
+    assert numbers == sorted(numbers)
+    assert set(NoticeCode) <= set(numbers)
 
 
 @pytest.mark.parametrize("code", NoticeCode)
-def test_every_notice_of_a_server_has_words_under_its_number(code):
+def test_every_notice_of_a_server_has_its_own_message(code):
     found = catalogue.notice(int(code), "ignored")
     assert found.code == code
-    assert "ignored" not in found.text
+    assert found.params == ()
 
 
 @pytest.mark.parametrize("code", [0, -1, 99, 2**60])
 def test_an_unknown_notice_is_shown_with_the_servers_text(code):
-    assert catalogue.notice(code, "Tea is ready") == Words(
-        code, "Message from the server", "Tea is ready"
-    )
+    found = catalogue.notice(code, "Tea is ready")
+    assert (found.code, found.form) == (code, catalogue.OTHER)
+    assert found.params == (("text", "Tea is ready"),)
+
+
+def test_the_desk_that_took_a_session_over_is_named():
+    assert catalogue.ended(Disconnect(1, "taken-over")) == catalogue.TAKEN_OVER
+    named = catalogue.ended(Disconnect(1, "taken-over", desk="desk 7"))
+    assert (named.code, named.form, named.params) == (43, "at", (("desk", "desk 7"),))
+    assert catalogue.ended(Disconnect(1, "ended")) == catalogue.ENDED
+    assert catalogue.ended(Disconnect(1, "drained", desk="x")) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "notes"), [("uid", ("uid",)), ("pseudo", ("pseudo",)), ("piv", ())]
+)
+def test_a_token_of_low_trust_is_named(kind, notes):
+    assert catalogue.trusted(catalogue.OPENING, Token(kind, "1")).notes == notes
+    assert catalogue.trusted(catalogue.OPENING, None) == catalogue.OPENING

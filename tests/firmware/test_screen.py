@@ -114,31 +114,6 @@ def test_the_pointer_beside_the_frame():
     assert np.count_nonzero(target) == 44
 
 
-# -- words
-
-
-def measure(text, size):
-    return len(text) * size // 2, size
-
-
-def test_words_are_wrapped_and_stay_on_the_panel():
-    page = words_page.lay_out(WORDS, (1280, 800), measure)
-    assert page.lines[0].text == "26"
-    assert " ".join(line.text for line in page.lines[2:]) == WORDS.text
-    for line in page.lines:
-        width, height = measure(line.text, line.size)
-        assert page.x <= line.x <= line.x + width <= page.x + page.width
-        assert page.y <= line.y <= line.y + height <= page.y + page.height
-
-
-def test_a_word_too_long_stays_whole_and_many_lines_are_cut():
-    assert words_page.wrap("a " + "x" * 90 + " b", 2, 10, measure) == ["a", "x" * 90, "b"]
-    assert words_page.wrap("", 2, 10, measure) == []
-    cut = words_page.wrap("word " * 100, 2, 4, measure)
-    assert len(cut) == 8
-    assert cut[-1].endswith("…")
-
-
 # -- the headless screen
 
 

@@ -12,7 +12,7 @@ from dtu.core.actions import (
     Show,
 )
 from dtu.core.events import CardUnreadable, ReaderMissing, ReaderReady
-from dtu.core.terminal import State
+from dtu.core.states import State
 from fakes.bench import ALICE, BOB, READER, bench_at, in_session
 from roamwire import control
 from roamwire.control import Cause, Disconnect, Insert, Notice, Redirect, Remove

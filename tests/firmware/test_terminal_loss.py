@@ -10,7 +10,7 @@ from dtu.core.actions import (
     OpenDisplay,
     Show,
 )
-from dtu.core.terminal import State
+from dtu.core.states import State
 from fakes.bench import ALICE, S1, answer, bench_at, in_session, targets
 from roamwire import control
 from roamwire.control import Cause, Disconnect, Insert
@@ -277,11 +277,18 @@ def test_a_session_that_is_not_ours_any_more_leaves_no_picture(reason, words):
     assert len(bench.said(Insert)) == 1
 
 
-@pytest.mark.parametrize("reason", ["failed", "drained", "whatever-comes-later"])
-def test_a_session_lost_for_another_reason_is_asked_for_again(reason):
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("failed", catalogue.SESSION_STOPPED),
+        ("drained", catalogue.DRAINED),
+        ("whatever-comes-later", catalogue.DISPLAY_LOST),
+    ],
+)
+def test_a_session_lost_for_another_reason_is_asked_for_again(reason, words):
     bench = in_session()
     bench.hear(Disconnect(bench.seq, reason))
-    assert Show(catalogue.DISPLAY_LOST, dim=True) in bench.of(Show)
+    assert Show(words, dim=True) in bench.of(Show)
     bench.alive(AGAIN_S)
     assert bench.said(Insert)[0].token == ALICE
 

@@ -16,7 +16,7 @@ from dtu.core.actions import (
     Show,
 )
 from dtu.core.lease import NoLease
-from dtu.core.terminal import State
+from dtu.core.states import State
 from fakes.bench import ALICE, BOB, S1, S2, S3, Bench, answer, bench_at, in_session, targets
 from roamwire import control
 from roamwire.control import Cause, Disconnect, Insert, Redirect, Server

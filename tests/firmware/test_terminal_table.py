@@ -9,7 +9,8 @@ from dtu.core.events import (
     ReaderMissing,
     ReaderReady,
 )
-from dtu.core.terminal import TRANSITIONS, State, Step, Terminal
+from dtu.core.states import TRANSITIONS, State, Step
+from dtu.core.terminal import Terminal
 from fakes.bench import ALICE, READER, S2, S3, Bench, bench_at
 from roamwire import control
 from roamwire.control import Redirect

@@ -60,7 +60,16 @@ def decode_port(text: str) -> int:
     return value
 
 
-def _boolean(text: str) -> bool:
+def decode_count(text: str) -> int:
+    """A whole number from 0; raises RemoteProtocolError."""
+    value = _integer(text)
+    if value < 0:
+        raise RemoteProtocolError("value", f"{text[:24]!r} is below 0")
+    return value
+
+
+def decode_flag(text: str) -> bool:
+    """`0` or `1`; raises RemoteProtocolError."""
     if text not in ("0", "1"):
         raise RemoteProtocolError("value", f"{text[:24]!r} is neither 0 nor 1")
     return text == "1"
@@ -97,7 +106,7 @@ class _Column:
 
 def _coders(annotation: Any, chars: int) -> tuple[Callable[[Any], str], Callable[[str], Any]]:
     if annotation is bool:
-        return lambda value: "1" if value else "0", _boolean
+        return lambda value: "1" if value else "0", decode_flag
     if annotation is int:
         return str, _integer
     if annotation is str:

@@ -14,6 +14,7 @@ from roamwire.limits import (
     MAX_LINE_BYTES,
     MAX_LISTED,
     MAX_NAME_CHARS,
+    MAX_OFFERS,
     MAX_TEXT_CHARS,
     MAX_TICKET_CHARS,
     MAX_VALUE_CHARS,
@@ -51,12 +52,16 @@ class Server:
 
 @dataclass(frozen=True)
 class Welcome:
-    """Server to DTU, first line: who I am, the interval of keepalives, and the group's servers."""
+    """Server to DTU, first line: who I am, the interval of keepalives, and the group's servers.
+
+    `version` is the server's software, for people to read.
+    """
 
     host: str
     keepalive_ms: int
     lost_ms: int
     servers: tuple[Server, ...] = ()
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,27 +147,53 @@ class Disconnect:
     """Server to DTU: this session is no longer shown here, and why.
 
     `retry_ms` above 0 asks the DTU to come back to this very server within that time (restart).
+    `desk` is the DTU that shows the session now, "" if none does or it is not to be told.
     """
 
     seq: int
     reason: str
     retry_ms: int = 0
+    desk: str = ""
+
+
+@dataclass(frozen=True)
+class Browse:
+    """DTU to server: which sessions has the token of the one that I show?"""
+
+    seq: int
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One session to choose: `age_s` is since its last connection, `shown`: at some DTU now."""
+
+    session: str
+    host: str
+    age_s: int
+    shown: bool
 
 
 @dataclass(frozen=True)
 class Sessions:
-    """Server to DTU: these sessions are yours, choose one; names separated by commas."""
+    """Server to DTU: these sessions are yours, choose one; the most recent first."""
 
     seq: int
-    names: str = codec.limit(MAX_TEXT_CHARS * 2)
+    offers: tuple[Offer, ...] = ()
 
 
 @dataclass(frozen=True)
 class Select:
-    """DTU to server: this one."""
+    """DTU to server: this one; "" asks for one more session."""
 
     seq: int
-    session: str
+    session: str = ""
+
+
+@dataclass(frozen=True)
+class SignOff:
+    """DTU to server: end the session that I show, and its programs."""
+
+    seq: int
 
 
 @dataclass(frozen=True)
@@ -205,14 +236,18 @@ class Attached:
 
 Line = (
     Hello | Welcome | Servers | Insert | Challenge | Response | Pin | Connect | Redirect | Remove
-    | Disconnect | Sessions | Select | Keepalive | Alive | Notice | Attach | Attached
+    | Disconnect | Browse | Sessions | Select | SignOff | Keepalive | Alive | Notice | Attach
+    | Attached
 )  # fmt: skip
+
+_REPEATED = ("server", "offer")
+"""Keys that may stand more than once, in the messages that have them."""
 
 _BY_VERB: dict[str, type] = {
     kind.__name__.lower(): kind
     for kind in (
         Hello, Welcome, Servers, Insert, Challenge, Response, Pin, Connect, Redirect, Remove,
-        Disconnect, Sessions, Select, Keepalive, Alive, Notice, Attach, Attached,
+        Disconnect, Browse, Sessions, Select, SignOff, Keepalive, Alive, Notice, Attach, Attached,
     )
 }  # fmt: skip
 
@@ -223,6 +258,9 @@ def encode_line(message: Line) -> bytes:
     servers: tuple[Server, ...] = getattr(message, "servers", ())
     for server in servers[:MAX_LISTED]:
         fields.append(("server", f"{server.host},{server.address},{server.port}"))
+    offers: tuple[Offer, ...] = getattr(message, "offers", ())
+    for each in offers[:MAX_OFFERS]:
+        fields.append(("offer", f"{each.session},{each.host},{each.age_s},{int(each.shown)}"))
     verb = type(message).__name__.lower()
     data = f"{verb} {encode_fields(fields)}".rstrip(" ").encode("ascii") + b"\n"
     if len(data) > MAX_LINE_BYTES:
@@ -238,12 +276,16 @@ def parse_line(data: bytes) -> Line:
     if kind is None:
         raise RemoteProtocolError("verb", f"unknown verb {verb[:MAX_NAME_CHARS]!r}")
     fields = decode_fields(rest)
-    plain = codec.unique([pair for pair in fields if pair[0] != "server"])
+    plain = codec.unique([pair for pair in fields if pair[0] not in _REPEATED])
     values = codec.values_of(kind, plain)
     if kind in (Welcome, Servers):
         values["servers"] = tuple(_server(value) for key, value in fields if key == "server")
         if len(values["servers"]) > MAX_LISTED:
             raise RemoteProtocolError("oversize", f"{len(values['servers'])} servers listed")
+    if kind is Sessions:
+        values["offers"] = tuple(_offer(value) for key, value in fields if key == "offer")
+        if len(values["offers"]) > MAX_OFFERS:
+            raise RemoteProtocolError("oversize", f"{len(values['offers'])} sessions offered")
     message: Line = kind(**values)
     return message
 
@@ -256,3 +298,13 @@ def _server(text: str) -> Server:
     if not (0 < len(host) <= MAX_NAME_CHARS and 0 < len(address) <= MAX_NAME_CHARS):
         raise RemoteProtocolError("value", f"server entry {text[:80]!r}")
     return Server(host, address, codec.decode_port(port))
+
+
+def _offer(text: str) -> Offer:
+    parts = text.split(",")
+    if len(parts) != 4 or not text.isprintable():
+        raise RemoteProtocolError("value", f"session entry {text[:80]!r}")
+    session, host, age, shown = parts
+    if not (0 < len(session) <= MAX_NAME_CHARS and 0 < len(host) <= MAX_NAME_CHARS):
+        raise RemoteProtocolError("value", f"session entry {text[:80]!r}")
+    return Offer(session, host, codec.decode_count(age), codec.decode_flag(shown))

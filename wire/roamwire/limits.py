@@ -36,6 +36,9 @@ MAX_LISTED = 64
 MAX_CLAIMS = 8
 """Sessions of one token in one tokenR: the newest eight."""
 
+MAX_OFFERS = 16
+"""Sessions that a person can choose from: a screen shows ten and scrolls to the rest."""
+
 MAX_INTEGER = 2**63 - 1
 """Counters and milliseconds fit into a signed 64-bit integer."""
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from dtu.app.languages import languages
+from dtu.core.language import DEFAULT
+from dtu.drivers.input.keysyms import chord_problem
 from roamwire.identity import name_problem
 from roamwire.settings import MAX_FILE_BYTES, Setting, SettingsError, SettingsTable, Value
 
@@ -68,6 +71,20 @@ SETTINGS = SettingsTable(
             "where keys come from; window is the display's own",
             choices=("window", "scripted"),
         ),
+        Setting(
+            "language",
+            "choice",
+            DEFAULT,
+            "what the screen speaks; a person may choose another one in the menu",
+            choices=tuple(languages()),
+        ),
+        Setting(
+            "menu_keys",
+            "text",
+            "ctrl-alt-home",
+            "keys that open the menu, held together",
+            check=chord_problem,
+        ),
         Setting("bench_socket", "path", "", "socket for test benches; empty: none"),
         Setting("servers", "list", (), "servers to try besides those found", check=_server),
         Setting("control_port", "whole", 7009, "TCP port of the servers", lowest=1),
@@ -106,6 +123,8 @@ class DtuConfig:
     height: int
     card: str
     input: str
+    language: str
+    menu_keys: str
     bench_socket: Path | None
     servers: tuple[str, ...]
     control_port: int

@@ -16,6 +16,7 @@ from dtu.app.bench_channel import BenchChannel
 from dtu.app.config import DtuConfig, load_config
 from dtu.app.control_link import ControlLink
 from dtu.app.display_link import DisplayLink, Drawn, FirstFrame, LinkEvent, LinkLost
+from dtu.app.languages import languages
 from dtu.app.query_socket import QuerySocket
 from dtu.app.server_list import ServerListFile
 from dtu.app.service_manager import ServiceManager
@@ -32,6 +33,7 @@ from dtu.drivers.card.scripted import ScriptedCardDriver
 from dtu.drivers.display.base import Screen, ScreenError
 from dtu.drivers.display.pygame_screen import open_screen
 from dtu.drivers.input.base import InputEvent, Key, Pointer
+from dtu.drivers.net.carrier import CarrierWatch
 from dtu.drivers.net.lease_file import LeaseFile
 from roamwire.settings import SettingsError
 
@@ -49,7 +51,7 @@ class TerminalProcess:
             rng, port=config.control_port, configured=config.servers, dns=config.dns_names
         )
         self._server_list = ServerListFile(config.state_dir / "servers.json")
-        self._terminal = Terminal(config.name, screen.size, finder, rng)
+        self._terminal = Terminal(config.name, screen.size, finder, rng, language=config.language)
         self._terminal.remembered(self._server_list.load())
         tls = client_context(config.ca, config.cert, config.key)
         self._control = ControlLink(tls, self._link_opened, self._line, self._link_closed)
@@ -57,6 +59,8 @@ class TerminalProcess:
         self._query = QuerySocket(config.group_port, self._datagram)
         self._lease_file = LeaseFile(config.lease_file)
         self._card: CardDriver = PcscCardDriver() if config.card == "pcsc" else ScriptedCardDriver()
+        self._carrier = CarrierWatch(config.interface)
+        self._language = languages()[config.language]
         self._lease: Lease | None = None
         self._words: Words | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -77,6 +81,7 @@ class TerminalProcess:
             await self._bench.start()
         self._query.start()
         self._lease_file.start(self._lease_changed)
+        self._carrier.start(self._cable)
         self._card.start(self._post_card)
         pump = loop.create_task(self._pump_screen(self._screen.pump_interval_s))
         watchdog = loop.create_task(self._feed_watchdog(self._service_manager.watchdog_s))
@@ -95,6 +100,7 @@ class TerminalProcess:
             self._timer.cancel()
         await asyncio.get_running_loop().run_in_executor(None, self._card.stop)
         self._lease_file.stop()
+        self._carrier.stop()
         self._display.close()
         await self._control.close()
         self._query.close()
@@ -126,6 +132,11 @@ class TerminalProcess:
         self._lease = lease if isinstance(lease, Lease) else None
         self._trace("lease", address=self._lease.address if self._lease else "")
         self._terminal.address(lease, time.monotonic())
+        self._carry_on()
+
+    def _cable(self, plugged: bool) -> None:
+        self._trace("cable", plugged=plugged)
+        self._terminal.cable(plugged)
         self._carry_on()
 
     def _post_card(self, event: CardEvent) -> None:
@@ -213,10 +224,11 @@ class TerminalProcess:
                 self._screen.blank()
                 self._trace("blank")
             case actions.Show():
-                self._words = action.words
-                self._service_manager.status(action.words.title)
-                self._screen.show_words(action.words, action.dim)
-                self._trace("words", code=action.words.code, title=action.words.title)
+                keys = self._language.chord(self._config.menu_keys)
+                self._words = words = self._language.words(action.message, hotkey=keys)
+                self._service_manager.status(words.title)
+                self._screen.show_words(words, action.dim)
+                self._trace("words", code=words.code, title=words.title)
             case actions.RememberServers():
                 self._server_list.save(action.servers)
             case actions.Broadcast():

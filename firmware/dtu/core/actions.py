@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from dtu.core.words import Words
-from roamwire.control import Server
+from dtu.core.words import Message
+from roamwire.control import Offer, Server
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,17 @@ class Blank:
 
 @dataclass(frozen=True)
 class Show:
-    """Show these words, over the dimmed last frame if `dim`."""
+    """Show this message, over the dimmed last frame if `dim`."""
 
-    words: Words
+    message: Message
     dim: bool
+
+
+@dataclass(frozen=True)
+class Offered:
+    """These sessions can be chosen; the menu shows them."""
+
+    offers: tuple[Offer, ...]
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,7 @@ Action = (
     | CloseDisplay
     | Blank
     | Show
+    | Offered
     | RememberServers
     | Broadcast
     | Report

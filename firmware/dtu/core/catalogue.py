@@ -1,48 +1,62 @@
-"""The sentences of a terminal, by number. Which one is shown is decided in `terminal`."""
+"""Everything that a terminal can say, by number; the sentences are in `dtu/languages/*.toml`.
+
+Which one is shown is decided in `terminal`. Numbers never change their meaning: they are read out
+on the phone. 1x network and terminal, 2x card, 3x from the server, 4x session, 5x PIN, 6x choice.
+"""
 
 from dtu.core.events import CardEvent, CardUnreadable, ReaderMissing
-from dtu.core.words import Words
+from dtu.core.words import Icon, Message
+from roamwire.control import Disconnect
 from roamwire.notices import DisconnectReason, NoticeCode
+from roamwire.tokens import Token
 
-POWERED_UP = Words(11, "Starting", "Waiting for a network address.")
-NO_ADDRESS = Words(12, "No network address", "No DHCP server answers. Is the network cable in?")
-SEEKING = Words(13, "Looking for a server", "No server has answered yet. Trying again by itself.")
-CONNECTING = Words(14, "Connecting", "Talking to server {server}.")
-INSERT_CARD = Words(21, "Insert your card", "Put your card into the reader.")
-CARD_MUTE = Words(22, "Card not readable", "Take the card out, turn it and put it in again.")
-CARD_FOREIGN = Words(23, "Card not known", "This kind of card has no number that can be read.")
-CARD_PULLED = Words(24, "Card not readable", "The card was pulled too early. Put it in again.")
-NO_READER = Words(25, "No card reader", "Plug the card reader in.")
-NO_SERVICE = Words(26, "No card service", "The card service is not running. Waiting for it.")
-CARD_BUSY = Words(28, "Card in use", "Another program holds the card. Put the card in again.")
-OPENING = Words(27, "Opening your session", "One moment.")
-SERVER_LOST = Words(41, "Server lost", "Your server does not answer. Moving to another one.")
-RESTARTING = Words(42, "One moment", "Your server restarts. Your session is kept.")
-TAKEN_OVER = Words(
-    43, "Session is elsewhere", "It is shown at another desk. Put your card in again to get it."
-)
-ENDED = Words(44, "Signed off", "Take your card out. Put it in again for a new session.")
-DISPLAY_LOST = Words(45, "Picture lost", "Asking for your session again.")
+POWERED_UP = Message(11, Icon.ADDRESS)
+NO_ADDRESS = Message(12, Icon.ADDRESS)
+SEEKING = Message(13, Icon.SEARCH)
+CONNECTING = Message(14, Icon.PLUG)
+CABLE_OUT = Message(15, Icon.CABLE)
+CLOCK_WRONG = Message(16, Icon.CLOCK)
+NOT_ENROLLED = Message(17, Icon.LOCK)
+UPDATING = Message(18, Icon.UPDATE)
+CERTIFICATE_REFUSED = Message(19, Icon.LOCK)
+
+INSERT_CARD = Message(21, Icon.CARD, notes=("menu",))
+CARD_MUTE = Message(22, Icon.CARD)
+CARD_FOREIGN = Message(23, Icon.CARD)
+CARD_PULLED = Message(24, Icon.CARD)
+NO_READER = Message(25, Icon.READER)
+NO_SERVICE = Message(26, Icon.READER)
+OPENING = Message(27, Icon.SCREEN)
+CARD_BUSY = Message(28, Icon.CARD)
+
+SERVER_LOST = Message(41, Icon.BROKEN)
+RESTARTING = Message(42, Icon.UPDATE)
+TAKEN_OVER = Message(43, Icon.SCREEN)
+ENDED = Message(44, Icon.PERSON)
+DISPLAY_LOST = Message(45, Icon.BROKEN)
+LOCKED = Message(46, Icon.LOCK)
+DRAINED = Message(47, Icon.UPDATE)
+SESSION_STOPPED = Message(48, Icon.BROKEN)
+
+ENTER_PIN = Message(51, Icon.LOCK)
+WRONG_PIN = Message(52, Icon.LOCK)
+PIN_BLOCKED = Message(53, Icon.LOCK)
+PIN_ACCEPTED = Message(54, Icon.OK)
+
+CHOOSE_SESSION = Message(61, Icon.LIST)
+
+OTHER = "other"
+"""Key of the title over a message of the server that we have no words for."""
 
 NOTICES = {
-    NoticeCode.NOT_REGISTERED: Words(
-        31, "Card not registered", "Ask your administrator to register this card."
-    ),
-    NoticeCode.TOKEN_DISABLED: Words(32, "Card disabled", "Ask your administrator."),
-    NoticeCode.SESSION_FAILED: Words(
-        33, "Session did not start", "The server could not start your session. Ask for help."
-    ),
-    NoticeCode.NO_SERVER_FREE: Words(34, "No room", "All servers are full. Try again later."),
-    NoticeCode.REGISTRY_DOWN: Words(
-        35, "Cards cannot be checked", "The server cannot read its list of cards. Ask for help."
-    ),
-    NoticeCode.STARTING: Words(36, "Starting your session", "A new desktop is being started."),
+    NoticeCode.NOT_REGISTERED: Message(31, Icon.PERSON),
+    NoticeCode.TOKEN_DISABLED: Message(32, Icon.PERSON),
+    NoticeCode.SESSION_FAILED: Message(33, Icon.WARNING),
+    NoticeCode.NO_SERVER_FREE: Message(34, Icon.WARNING),
+    NoticeCode.REGISTRY_DOWN: Message(35, Icon.WARNING),
+    NoticeCode.STARTING: Message(36, Icon.SCREEN),
 }
 
-DISCONNECTS = {
-    DisconnectReason.TAKEN_OVER.value: TAKEN_OVER,
-    DisconnectReason.ENDED.value: ENDED,
-}
 CARD_PROBLEMS = {
     "mute": CARD_MUTE,
     "foreign": CARD_FOREIGN,
@@ -51,8 +65,22 @@ CARD_PROBLEMS = {
 }
 READER_PROBLEMS = {"no_reader": NO_READER, "no_service": NO_SERVICE}
 
+LOW_TRUST = ("uid", "pseudo")
+"""Kinds of tokens that prove nothing (DESIGN section 5); the keys of their notes."""
 
-def problem(event: CardEvent) -> Words | None:
+_ASK_AGAIN = {
+    DisconnectReason.DRAINED.value: DRAINED,
+    DisconnectReason.FAILED.value: SESSION_STOPPED,
+}
+
+
+def everything() -> tuple[Message, ...]:
+    """All messages that have words of their own, by number."""
+    named = [value for value in globals().values() if isinstance(value, Message)]
+    return tuple(sorted([*named, *NOTICES.values()], key=lambda message: message.code))
+
+
+def problem(event: CardEvent) -> Message | None:
     """What is wrong at the reader after this event; None if nothing is."""
     if isinstance(event, CardUnreadable):
         return CARD_PROBLEMS.get(event.reason, CARD_MUTE)
@@ -61,7 +89,27 @@ def problem(event: CardEvent) -> Words | None:
     return None
 
 
-def notice(code: int, text: str) -> Words:
-    """Words for a server's notice; an unknown number is shown with the server's own text."""
+def notice(code: int, text: str) -> Message:
+    """The message of a server's notice; an unknown number is shown with the server's own text."""
     known = NOTICES.get(NoticeCode(code)) if code in [*NoticeCode] else None
-    return known or Words(code, "Message from the server", text)
+    return known or Message(code, Icon.WARNING, form=OTHER).about(text=text)
+
+
+def ended(line: Disconnect) -> Message | None:
+    """Why a card that is in has no session any more; None if it is to be asked for again."""
+    if line.reason == DisconnectReason.ENDED.value:
+        return ENDED
+    if line.reason != DisconnectReason.TAKEN_OVER.value:
+        return None
+    at = Message(TAKEN_OVER.code, TAKEN_OVER.icon, form="at")
+    return at.about(desk=line.desk) if line.desk else TAKEN_OVER
+
+
+def asked_again(reason: str) -> Message:
+    """What is said while a session that a server took away is asked for again."""
+    return _ASK_AGAIN.get(reason, DISPLAY_LOST)
+
+
+def trusted(message: Message, token: Token | None) -> Message:
+    """The message, with a note if the token that is in proves nothing."""
+    return message.noting(token.kind) if token and token.kind in LOW_TRUST else message

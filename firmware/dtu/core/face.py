@@ -1,20 +1,26 @@
-"""What the person sees besides the session: which words, dimmed or not. Draws nothing."""
+"""What the person sees besides the session: which message, dimmed or not. Draws nothing."""
 
+from dtu.core import catalogue
 from dtu.core.actions import Show
-from dtu.core.words import Words
+from dtu.core.presence import Presence
+from dtu.core.states import State
+from dtu.core.words import Message
+from roamwire.control import Server
 
 
 class Face:
-    """Words by priority; each is shown once until something else was on the screen.
+    """Messages by priority; each is shown once until something else was on the screen.
 
     `problem` is the reader's, `held` says why a card that is in gets no session, `opening` is on
     the way to a session, `picture` says that a session's frame is on the screen.
     """
 
     def __init__(self) -> None:
-        self.problem: Words | None = None
-        self.held: Words | None = None
-        self.opening: Words | None = None
+        self.problem: Message | None = None
+        self.held: Message | None = None
+        self.opening: Message | None = None
+        self.no_address = catalogue.POWERED_UP
+        self.unplugged = False
         self.picture = False
         self._shown: Show | None = None
 
@@ -30,12 +36,38 @@ class Face:
         self.opening = None
         self._shown = None
 
-    def show(self, words: Words | None) -> Show | None:
-        """The words if they are not on the screen already; None as `words` means the session."""
-        if words is None:
+    def words(
+        self, state: State, card: Presence, server: Server | None, session: str, returning: bool
+    ) -> Message | None:
+        """What to say now; None while a session is on the screen.
+
+        `returning`: the server is expected back, and the session's picture may go on meanwhile.
+        """
+        inside = card.token is not None
+        by_priority = (
+            (self.unplugged and state is not State.CONNECTED, catalogue.CABLE_OUT),
+            (self.problem is not None, self.problem),
+            (inside and self.held is not None, self.held),
+            (state is State.CONNECTED, self.opening if inside else catalogue.INSERT_CARD),
+            (state is State.NO_ADDRESS, self.no_address),
+            (returning and session != "", None),
+            (returning, catalogue.RESTARTING),
+            (inside and card.ticket != "", catalogue.trusted(catalogue.OPENING, card.token)),
+            (inside and card.lost != "", catalogue.SERVER_LOST),
+            (state is State.SEEKING, catalogue.SEEKING),
+        )
+        return next((words for holds, words in by_priority if holds), _connecting(server))
+
+    def show(self, message: Message | None) -> Show | None:
+        """The message if it is not on the screen already; None means the session."""
+        if message is None:
             return None
-        show = Show(words, dim=self.picture)
+        show = Show(message, dim=self.picture)
         if show == self._shown:
             return None
         self._shown = show
         return show
+
+
+def _connecting(server: Server | None) -> Message:
+    return catalogue.CONNECTING.about(server=(server.host or server.address) if server else "")

@@ -8,10 +8,12 @@ class Heartbeat:
 
     def __init__(self) -> None:
         self.deadline: float | None = None
+        self.latency_s: float | None = None
         self._keepalive_s = timing.KEEPALIVE_S
         self._lost_s = timing.LOST_S
         self._heard = 0.0
         self._sent = 0
+        self._sent_at = 0.0
 
     def start(self, keepalive_ms: int, lost_ms: int, now: float) -> None:
         """The server said welcome and how often it wants to hear from us; both are bounded."""
@@ -23,7 +25,7 @@ class Heartbeat:
 
     def stop(self) -> None:
         """The connection is gone."""
-        self.deadline = None
+        self.deadline = self.latency_s = None
 
     def heard(self, now: float) -> None:
         """Any line of the server is a sign of life."""
@@ -39,7 +41,13 @@ class Heartbeat:
             return None
         self.deadline = min(now + self._keepalive_s, self._heard + self._lost_s)
         self._sent += 1
+        self._sent_at = now
         return self._sent
+
+    def answered(self, number: int, now: float) -> None:
+        """The server has answered that keepalive; only the last one sent tells the latency."""
+        if number == self._sent:
+            self.latency_s = now - self._sent_at
 
     @property
     def lost_s(self) -> float:

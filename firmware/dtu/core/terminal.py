@@ -3,11 +3,10 @@
     901 power up      902 connect            903 hear from it    904 is it there?   905 it is
     906 it is not     907 listen for others  908 is one there?   909 not yet        910 it is
 
-In: lease, card events, lines, datagrams, what became of connections, and the time. Out: actions
-and the next deadline.
+In: lease, card events, lines, datagrams, what became of connections, wishes from the menu, and the
+time. Out: actions and the next deadline.
 """
 
-import enum
 import random
 from collections import Counter, deque
 
@@ -19,6 +18,7 @@ from dtu.core.actions import (
     CloseDisplay,
     Connect,
     Hangup,
+    Offered,
     OpenDisplay,
     RememberServers,
     Report,
@@ -30,71 +30,36 @@ from dtu.core.finder import Finder
 from dtu.core.heartbeat import Heartbeat
 from dtu.core.lease import Lease, NoLease
 from dtu.core.presence import Presence
-from dtu.core.words import Words
+from dtu.core.states import TRANSITIONS, State, Step
+from dtu.core.words import Message
 from roamwire import control
 from roamwire.control import Server
 from roamwire.errors import LocalProtocolError, RemoteProtocolError
 from roamwire.notices import DisconnectReason, NoticeCode
+from roamwire.tokens import Token
 
-
-class State(enum.Enum):
-    """Where the terminal is on its way to a server."""
-
-    NO_ADDRESS = "no address"
-    SEEKING = "seeking"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    RETURNING = "returning"
-
-
-class Step(enum.Enum):
-    """What takes the terminal from one state to another."""
-
-    ADDRESS = "an address"
-    NO_ADDRESS = "no address any more"
-    TRY = "a candidate"
-    FAILED = "candidate failed"
-    WELCOME = "welcome"
-    LOST = "server lost"
-    REDIRECTED = "redirect"
-    RESTART = "server restarts"
-
-
-TRANSITIONS: dict[tuple[State, Step], State] = {
-    (State.NO_ADDRESS, Step.ADDRESS): State.SEEKING,  # 901
-    (State.NO_ADDRESS, Step.NO_ADDRESS): State.NO_ADDRESS,
-    (State.SEEKING, Step.ADDRESS): State.SEEKING,
-    (State.SEEKING, Step.NO_ADDRESS): State.NO_ADDRESS,
-    (State.SEEKING, Step.TRY): State.CONNECTING,  # 902, 908 -> 910
-    (State.CONNECTING, Step.ADDRESS): State.CONNECTING,
-    (State.CONNECTING, Step.NO_ADDRESS): State.NO_ADDRESS,
-    (State.CONNECTING, Step.FAILED): State.SEEKING,  # 909
-    (State.CONNECTING, Step.WELCOME): State.CONNECTED,  # 903
-    (State.CONNECTED, Step.ADDRESS): State.CONNECTED,
-    (State.CONNECTED, Step.NO_ADDRESS): State.CONNECTED,  # 904 decides, not DHCP
-    (State.CONNECTED, Step.LOST): State.SEEKING,  # 906, 907
-    (State.CONNECTED, Step.REDIRECTED): State.CONNECTING,  # 922
-    (State.CONNECTED, Step.RESTART): State.RETURNING,
-    (State.RETURNING, Step.ADDRESS): State.RETURNING,
-    (State.RETURNING, Step.NO_ADDRESS): State.NO_ADDRESS,
-    (State.RETURNING, Step.TRY): State.CONNECTING,
-    (State.RETURNING, Step.LOST): State.SEEKING,
-}
+_ANSWERS = (control.Connect, control.Redirect, control.Notice, control.Sessions)
 
 
 class Terminal:
     """One DTU. Every `now` is CLOCK_MONOTONIC in seconds."""
 
     def __init__(
-        self, name: str, size: tuple[int, int], finder: Finder, rng: random.Random
+        self,
+        name: str,
+        size: tuple[int, int],
+        finder: Finder,
+        rng: random.Random,
+        *,
+        language: str = "en",
     ) -> None:
         self.state = State.NO_ADDRESS
         self.server: Server | None = None
         self.session = ""
         self.epoch = 0
+        self.server_version = ""
         self.dropped: Counter[str] = Counter()
-        self._name = name
-        self._size = size
+        self._hello = control.Hello(name, width=size[0], height=size[1], language=language)
         self._finder = finder
         self._rng = rng
         self._actions: deque[Action] = deque()
@@ -107,8 +72,17 @@ class Terminal:
         self._fail_at: float | None = None
         self._return_until = 0.0
         self._asked_to_wait = False
-        self._no_address = catalogue.POWERED_UP
         self._show()
+
+    @property
+    def token(self) -> Token | None:
+        """The token of the card that is in."""
+        return self._card.token
+
+    @property
+    def latency_s(self) -> float | None:
+        """From the last answered keepalive to its answer; None without one."""
+        return self._heartbeat.latency_s
 
     # States
 
@@ -128,7 +102,7 @@ class Terminal:
                 self._return_until = 0.0
                 self._leave_session()
             leased = lease.reason != "leasefail"
-            self._no_address = catalogue.POWERED_UP if leased else catalogue.NO_ADDRESS
+            self._face.no_address = catalogue.POWERED_UP if leased else catalogue.NO_ADDRESS
             self._report(f"no address on {lease.interface}: {lease.reason}")
         else:
             self._finder.leased(lease.servers)
@@ -138,6 +112,11 @@ class Terminal:
                 self._report(f"address {lease.address}/{lease.prefix} on {lease.interface}")
                 self._finder.begin()
                 self._try_at = now
+        self._show()
+
+    def cable(self, plugged: bool) -> None:
+        """The network cable was put in or pulled out; only the words follow from that."""
+        self._face.unplugged = not plugged
         self._show()
 
     def remembered(self, servers: tuple[Server, ...]) -> None:
@@ -163,7 +142,7 @@ class Terminal:
     def link_opened(self, attempt: int, now: float) -> None:
         """The connection of that attempt stands: say hello."""
         if attempt == self._attempt and self.state is State.CONNECTING:
-            self._send(control.Hello(self._name, width=self._size[0], height=self._size[1]))
+            self._send(self._hello)
 
     def link_closed(self, attempt: int, reason: str, now: float) -> None:
         """The connection of that attempt could not be opened, or is gone."""
@@ -247,6 +226,7 @@ class Terminal:
         self._move(Step.WELCOME)
         if self.server is not None:
             self.server = Server(line.host, self.server.address, self.server.port)
+        self.server_version = line.version
         self._heartbeat.start(line.keepalive_ms, line.lost_ms, now)
         self._fail_at = None
         self._return_until = 0.0
@@ -264,12 +244,12 @@ class Terminal:
 
     def _dispatch(self, line: control.Line, now: float) -> None:
         if isinstance(line, control.Alive):
-            return
-        if isinstance(line, control.Servers):
+            self._heartbeat.answered(line.n, now)
+        elif isinstance(line, control.Servers):
             self._servers(line.servers)
         elif isinstance(line, control.Disconnect):
             self._disconnected(line, now)
-        elif isinstance(line, control.Connect | control.Redirect | control.Notice):
+        elif isinstance(line, _ANSWERS):
             # An answer to a card event that is over is no answer.
             if line.seq == self._card.seq and self._card.token is not None:
                 self._answered(line, now)
@@ -289,7 +269,7 @@ class Terminal:
             self._card_out()
         self._face.problem = catalogue.problem(event)
         if self._face.problem is not None:
-            self._report(f"{self._face.problem.title}: {event}")
+            self._report(f"{event}, message {self._face.problem.code}")
         self._show()
 
     def _card_in(self, event: CardPresented, now: float) -> None:
@@ -314,18 +294,23 @@ class Terminal:
         if self._face.held is None and (line := self._card.insert(now)) is not None:
             self._send(line)
             if not self.session:  # a crashed daemon came back: its picture is still there
-                self._face.opening = catalogue.OPENING
+                self._face.opening = catalogue.trusted(catalogue.OPENING, self._card.token)
 
     def _answered(
-        self, line: control.Connect | control.Redirect | control.Notice, now: float
+        self,
+        line: control.Connect | control.Redirect | control.Notice | control.Sessions,
+        now: float,
     ) -> None:
+        if isinstance(line, control.Sessions):
+            self._actions.append(Offered(line.offers))
+            return
         self._card.answered()
         if isinstance(line, control.Connect):
             self._open_display(line)
         elif isinstance(line, control.Redirect):
             self._redirected(line, now)
         else:
-            words = catalogue.notice(line.code, line.text)
+            words = catalogue.trusted(catalogue.notice(line.code, line.text), self._card.token)
             if line.code == NoticeCode.STARTING:
                 self._face.opening = words
             else:
@@ -359,13 +344,13 @@ class Terminal:
         elif self._card.token is not None and line.seq == self._card.seq:
             self._leave_session()
             self._report(f"session no longer here: {line.reason}")
-            if line.reason in catalogue.DISCONNECTS:
+            if (held := catalogue.ended(line)) is not None:
                 # Nothing of the session may stay on this screen: it is not this desk's any more.
                 self._actions.append(Blank())
                 self._face.wiped()
-                self._face.held = catalogue.DISCONNECTS[line.reason]
+                self._face.held = held
             else:
-                self._insert_later(now)
+                self._insert_later(catalogue.asked_again(line.reason), now)
         self._show()
 
     # The display
@@ -385,11 +370,11 @@ class Terminal:
         if self._return_until and not self._asked_to_wait:
             self._server_lost(f"both connections broke ({reason})", now)
         elif self.state is State.CONNECTED and self._card.waits_for_nothing:
-            self._insert_later(now)
+            self._insert_later(catalogue.DISPLAY_LOST, now)
         self._show()
 
-    def _insert_later(self, now: float) -> None:
-        self._face.opening = catalogue.DISPLAY_LOST
+    def _insert_later(self, why: Message, now: float) -> None:
+        self._face.opening = why
         self._card.insert_later(now)
 
     def _leave_session(self) -> None:
@@ -397,25 +382,39 @@ class Terminal:
             self._actions.append(CloseDisplay())
             self.session, self.epoch = "", 0
 
+    # What the person asks for in the menu
+
+    def browse(self) -> None:
+        """Ask for the sessions of the token: they come as `Offered`."""
+        if self.session and self.state is State.CONNECTED:
+            self._send(control.Browse(self._card.seq))
+
+    def choose(self, session: str) -> None:
+        """Show another session of the token, "" for one more."""
+        if self.session not in ("", session) and self.state is State.CONNECTED:
+            self._send(control.Select(self._card.seq, session))
+
+    def sign_off(self) -> None:
+        """End the session and its programs."""
+        if self.session and self.state is State.CONNECTED:
+            self._report("signing off")
+            self._send(control.SignOff(self._card.seq))
+
+    def lock(self) -> None:
+        """As if the card were out; it has to go out and in again."""
+        if self._card.token is not None:
+            self._card_out()
+            self._face.problem = catalogue.LOCKED
+            self._report("locked: the card has to go out and in again")
+            self._show()
+
     # Words
 
-    def _words(self) -> Words | None:
-        """What to say now; None while a session is on the screen."""
-        face, card = self._face, self._card.token is not None
-        by_priority = (
-            (face.problem is not None, face.problem),
-            (card and face.held is not None, face.held),
-            (self.state is State.CONNECTED, face.opening if card else catalogue.INSERT_CARD),
-            (self.state is State.NO_ADDRESS, self._no_address),
-            (self._return_until > 0 and self.session != "", None),
-            (self._return_until > 0, catalogue.RESTARTING),
-            (card and self._card.ticket != "", catalogue.OPENING),
-            (card and self._card.lost != "", catalogue.SERVER_LOST),
-        )
-        return next((words for holds, words in by_priority if holds), catalogue.SEEKING)
-
     def _show(self) -> None:
-        if (show := self._face.show(self._words())) is not None:
+        words = self._face.words(
+            self.state, self._card, self.server, self.session, self._return_until > 0
+        )
+        if (show := self._face.show(words)) is not None:
             self._actions.append(show)
 
     def _report(self, text: str) -> None:
@@ -447,9 +446,10 @@ class Terminal:
         if candidate is not None:
             self._move(Step.TRY)
             self._connect(candidate, now)
+            self._show()
             return
         self._finder.begin()
-        self._actions.append(Broadcast(self._finder.query(self._name)))
+        self._actions.append(Broadcast(self._finder.query(self._hello.dtu)))
         self._try_at = now + self._pause_s * self._rng.uniform(0.5, 1.5)
         self._pause_s = min(2 * self._pause_s, timing.MAX_SEEK_PAUSE_S)
         self._show()

@@ -9,7 +9,8 @@ from dtu.core import actions, timing
 from dtu.core.events import CardEvent, CardPresented, CardRemoved, CardUnreadable
 from dtu.core.finder import DNS_NAME, Finder
 from dtu.core.lease import Lease, NoLease
-from dtu.core.terminal import State, Terminal
+from dtu.core.states import State
+from dtu.core.terminal import Terminal
 from roamtools.sim.clock import Alarm
 from roamtools.sim.hosts import CONTROL_PORT, FRAME
 from roamtools.sim.stream import Stream
@@ -292,7 +293,7 @@ class DeskNode:
         elif isinstance(action, actions.Blank):
             self.screen = None
         elif isinstance(action, actions.Show):
-            self.words = action.words.code
+            self.words = action.message.code
         elif isinstance(action, actions.RememberServers):
             self.kept = action.servers
         elif isinstance(action, actions.Broadcast):

@@ -1,18 +1,34 @@
-"""Lays a message out for a screen: lines, sizes, places. Fonts and pixels are not here."""
+"""Lays a message out for a screen: icon, lines, sizes, places. Fonts and pixels are not here.
+
+Sizes are shares of the screen's short side, since a screen is turned, not stretched. The smallest
+screen that a desk is likely to have is 15 inches, 229 mm high. ISO 9241-303 wants capitals of 16
+minutes of arc at the least: at 2 m that is 9.3 mm, 4.1 % of 229 mm. A capital of DejaVu Sans is
+0.73 of the font's size, so a sentence needs a font of 5.6 % of the short side.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dtu.core.words import Words
+from dtu.core.words import Icon, Words
 
-BACKGROUND = (16, 24, 34)
-PANEL = (24, 36, 52)
-CODE_COLOUR = (255, 196, 84)
-TITLE_COLOUR = (255, 255, 255)
-TEXT_COLOUR = (208, 218, 230)
+Colour = tuple[int, int, int]
 
-_MAX_TEXT_LINES = 8
-"""A sentence for a person has at most 512 characters."""
+BACKGROUND: Colour = (16, 24, 34)
+PANEL: Colour = (24, 36, 52)
+CODE_COLOUR: Colour = (255, 196, 84)
+TITLE_COLOUR: Colour = (255, 255, 255)
+TEXT_COLOUR: Colour = (208, 218, 230)
+NOTE_COLOUR: Colour = (176, 190, 206)
+
+CODE_SHARE, TITLE_SHARE, TEXT_SHARE = 0.14, 0.086, 0.056
+NOTE_SHARE = 0.037
+"""Small print is for who sits at the desk: 16 minutes of arc at 1.3 m."""
+
+INNER_SHARE, LONGEST_LINE = 0.86, 1.55
+"""Text takes this much of the width, and never more than so many short sides: some 50 letters."""
+
+_SCALES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
+"""A server's own text may have 512 characters: it is set smaller rather than cut off."""
 
 Measure = Callable[[str, int], tuple[int, int]]
 """Width and height in pixels of a text at a font size in pixels."""
@@ -24,57 +40,136 @@ class Line:
 
     text: str
     size: int
-    colour: tuple[int, int, int]
+    colour: Colour
     x: int
     y: int
 
 
 @dataclass(frozen=True)
+class Picture:
+    """An icon's kind, colour, top left corner and side, in pixels."""
+
+    icon: Icon
+    colour: Colour
+    x: int
+    y: int
+    side: int
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A filled rectangle behind lines, in pixels."""
+
+    colour: Colour
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class Page:
-    """The panel's corner and size, and the lines on it, in pixels of the screen."""
+    """The panel's corner and size, and what is on it, in pixels of the screen."""
 
     x: int
     y: int
     width: int
     height: int
     lines: tuple[Line, ...]
+    pictures: tuple[Picture, ...] = ()
+    bars: tuple[Bar, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A line before it has a place: text, font size, colour, gap below."""
+
+    text: str
+    size: int
+    colour: Colour
+    gap: int
+
+
+def short_side(screen: tuple[int, int]) -> int:
+    """What all sizes are shares of; never so small that a font would have no pixels."""
+    return max(min(screen), 160)
+
+
+def inner_width(screen: tuple[int, int]) -> int:
+    """How wide a line of text may be."""
+    return int(min(screen[0] * INNER_SHARE, short_side(screen) * LONGEST_LINE))
 
 
 def lay_out(words: Words, screen: tuple[int, int], measure: Measure) -> Page:
-    """The code number large, then title and text, all centred on a panel in the middle."""
+    """Icon and number, then title, text and small print, centred on a panel in the middle."""
     width, height = screen
-    unit = max(min(width * 10 // 16, height), 160)
-    inner = width * 7 // 10
-    rows: list[tuple[str, int, tuple[int, int, int], int]] = [
-        (str(words.code), unit // 5, CODE_COLOUR, unit // 60)
-    ]
-    for line in wrap(words.title, unit // 14, inner, measure):
-        rows.append((line, unit // 14, TITLE_COLOUR, unit // 60))
-    for line in wrap(words.text, unit // 26, inner, measure):
-        rows.append((line, unit // 26, TEXT_COLOUR, unit // 120))
-    margin = unit // 14
-    total = sum(measure(text, size)[1] + gap for text, size, _, gap in rows)
-    panel_width = min(inner + 2 * margin, width)
-    panel_height = min(total + 2 * margin, height)
-    y = (height - panel_height) // 2
-    page_y, y = y, y + margin
-    lines = []
-    for text, size, colour, gap in rows:
-        line_width, line_height = measure(text, size)
-        lines.append(Line(text, size, colour, (width - line_width) // 2, y))
-        y += line_height + gap
-    return Page((width - panel_width) // 2, page_y, panel_width, panel_height, tuple(lines))
+    margin = short_side(screen) // 16
+    for scale in _SCALES:
+        rows = _rows(words, screen, measure, scale)
+        total = sum(measure(row.text, row.size)[1] + row.gap for row in rows) + 2 * margin
+        if total <= height:
+            break
+    panel_width = min(inner_width(screen) + 2 * margin, width)
+    panel_height = min(total, height)
+    left, top = (width - panel_width) // 2, (height - panel_height) // 2
+    lines: list[Line] = []
+    y = top + margin
+    for row in rows:
+        line_width, line_height = measure(row.text, row.size)
+        lines.append(Line(row.text, row.size, row.colour, (width - line_width) // 2, y))
+        y += line_height + row.gap
+    first, picture = _beside(lines[0], words.icon, measure)
+    return Page(left, top, panel_width, panel_height, (first, *lines[1:]), (picture,))
+
+
+def _rows(words: Words, screen: tuple[int, int], measure: Measure, scale: float) -> list[_Row]:
+    unit, inner = short_side(screen) * scale, inner_width(screen)
+    rows = [_Row(str(words.code), int(unit * CODE_SHARE), CODE_COLOUR, int(unit / 60))]
+    for text, share, colour in (
+        (words.title, TITLE_SHARE, TITLE_COLOUR),
+        (words.text, TEXT_SHARE, TEXT_COLOUR),
+        (words.note, NOTE_SHARE, NOTE_COLOUR),
+    ):
+        size = int(unit * share + 0.5)
+        rows += [_Row(line, size, colour, size // 8) for line in wrap(text, size, inner, measure)]
+        # Between a title, its text and the small print: half a line.
+        rows[-1] = _Row(rows[-1].text, rows[-1].size, rows[-1].colour, size // 2)
+    return rows
+
+
+def _beside(number: Line, icon: Icon, measure: Measure) -> tuple[Line, Picture]:
+    """The number with its icon to the left, both centred as one."""
+    side = measure(number.text, number.size)[1]
+    shift = (side + side // 3) // 2
+    moved = Line(number.text, number.size, number.colour, number.x + shift, number.y)
+    return moved, Picture(icon, number.colour, number.x - shift, number.y, side)
 
 
 def wrap(text: str, size: int, width: int, measure: Measure) -> list[str]:
-    """Break a text at spaces into lines that fit; a word that does not fit stays whole."""
+    """Break a text into lines that fit: at spaces, and inside of a word that is too long."""
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and measure(longer, size)[0] <= width:
             lines[-1] = longer
         else:
-            lines.append(word)
-    if len(lines) > _MAX_TEXT_LINES:
-        lines[_MAX_TEXT_LINES - 1 :] = [lines[_MAX_TEXT_LINES - 1] + " …"]
+            lines += _pieces(word, size, width, measure)
     return lines
+
+
+def _pieces(word: str, size: int, width: int, measure: Measure) -> list[str]:
+    pieces = [""]
+    for letter in word:
+        if pieces[-1] and measure(pieces[-1] + letter, size)[0] > width:
+            pieces.append("")
+        pieces[-1] += letter
+    return pieces
+
+
+def shorten(text: str, size: int, width: int, measure: Measure) -> str:
+    """A text that has one line only, cut at its end with an ellipsis if it must be."""
+    if measure(text, size)[0] <= width:
+        return text
+    while text and measure(text + "…", size)[0] > width:
+        text = text[:-1]
+    return text.rstrip() + "…"

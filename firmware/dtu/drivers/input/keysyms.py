@@ -122,6 +122,21 @@ def strokes(text: str) -> list[Key]:
     return events
 
 
+def chord(name: str) -> list[int]:
+    """The keysyms of keys that are held together, such as `ctrl-alt-home`; empty if it is none."""
+    events = strokes(f"<{name}>")
+    keysyms = [event.keysym for event in events if event.down]
+    # What is no name is typed letter by letter: then the first key comes up before the last.
+    return keysyms if [event.down for event in events[: len(keysyms)]].count(False) == 0 else []
+
+
+def chord_problem(name: str) -> str | None:
+    """What is wrong with a chord for the menu; None if it is one that nobody presses by chance."""
+    if len(chord(name)) < 3:
+        return f"must be two of ctrl, alt, shift, super and a key, like ctrl-alt-home: {name!r}"
+    return None
+
+
 def _chord(match: re.Match[str]) -> tuple[list[int], int | None]:
     name = match[2].lower()
     held = [_MODIFIERS[modifier] for modifier in match[1].lower().split("-") if modifier]

@@ -1,0 +1,135 @@
+"""Paints every screen of a terminal into PNG files, and sheets of them. Writes no text."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from dtu.app.languages import languages
+from dtu.core import catalogue
+from dtu.core.language import Language
+from dtu.core.words import Icon, Message
+from dtu.drivers.display.sdl import pygame
+from dtu.drivers.display.words_page import BACKGROUND, Page, lay_out
+from dtu.drivers.display.words_painter import WordsPainter
+
+COLOURS = 32
+"""Of a picture's palette: enough for the smooth edges of letters, and a third of the bytes."""
+
+THUMB_PIXELS = 280 * 210
+GAP = 8
+PAPER = (246, 246, 242)
+
+EXAMPLES = {
+    "server": "s1",
+    "desk": "desk2",
+    "terminal": "desk1",
+    "fingerprint": "3f2a-91c0-77de-05ab",
+    "time": "1970-01-01 00:03",
+    "percent": "40",
+    "tries": "2",
+    "dots": "••••",
+}
+"""What stands in the places of messages in the pictures."""
+
+KEYS = "ctrl-alt-home"
+
+
+@dataclass(frozen=True)
+class Screen:
+    """One picture to be: a name for its file and how it is laid out."""
+
+    name: str
+    page: Page
+
+
+def messages() -> tuple[Message, ...]:
+    """Every message, and beside some the form with a name or a note in it."""
+    at = Message(catalogue.TAKEN_OVER.code, Icon.SCREEN, form="at")
+    low = (catalogue.OPENING.noting("uid"), catalogue.OPENING.noting("pseudo"))
+    return tuple(
+        message.about(**EXAMPLES)
+        for message in sorted((*catalogue.everything(), at, *low), key=lambda each: each.code)
+    )
+
+
+def message_name(message: Message) -> str:
+    """`43`, `43-at`, `27-uid`: the number and what is special."""
+    special = [note for note in message.notes if note in catalogue.LOW_TRUST]
+    special += [message.form] if message.form != "text" else []
+    return "-".join([str(message.code), *special])
+
+
+class Studio:
+    """Lays out and paints; `close` gives the fonts back."""
+
+    def __init__(self) -> None:
+        self._painter = WordsPainter()
+
+    def close(self) -> None:
+        """Give the fonts back."""
+        self._painter.close()
+
+    def screens(self, language: Language, size: tuple[int, int]) -> Iterable[Screen]:
+        """Every screen in a language, for screens of that size."""
+        for message in messages():
+            words = language.words(message, hotkey=language.chord(KEYS))
+            yield Screen(message_name(message), lay_out(words, size, self._painter.measure))
+
+    def paint(self, page: Page, size: tuple[int, int]) -> Image.Image:
+        """What a person would see."""
+        surface = pygame.Surface(size)
+        surface.fill(BACKGROUND)
+        self._painter.paint(page, surface)
+        return Image.frombytes("RGB", size, pygame.image.tobytes(surface, "RGB"))
+
+
+def save(picture: Image.Image, path: Path) -> None:
+    """A PNG with a palette: screens have few colours."""
+    # The method that keeps rare colours: the icons are few pixels of a sheet.
+    palette = picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    palette.save(path, optimize=True)
+
+
+def sheet(pictures: Sequence[Image.Image], columns: int) -> Image.Image:
+    """All pictures small, side by side; they are of one size."""
+    width, height = pictures[0].size
+    factor = (THUMB_PIXELS / (width * height)) ** 0.5
+    small = (round(width * factor), round(height * factor))
+    rows = -(-len(pictures) // columns)
+    whole = Image.new(
+        "RGB", (columns * (small[0] + GAP) + GAP, rows * (small[1] + GAP) + GAP), PAPER
+    )
+    for number, picture in enumerate(pictures):
+        left = GAP + number % columns * (small[0] + GAP)
+        top = GAP + number // columns * (small[1] + GAP)
+        whole.paste(picture.resize(small, Image.Resampling.LANCZOS), (left, top))
+    return whole
+
+
+def make_pictures(
+    folder: Path, sizes: Sequence[tuple[int, int]], sheets: Sequence[tuple[int, int]]
+) -> list[Path]:
+    """Single pictures of `sizes` and sheets of `sheets` in every language; other PNGs go."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.png"):
+        old.unlink()
+    made: list[Path] = []
+    studio = Studio()
+    try:
+        for language in languages().values():
+            for size in dict.fromkeys((*sizes, *sheets)):
+                tail = f"{language.code}-{size[0]}x{size[1]}.png"
+                pictures = []
+                for screen in studio.screens(language, size):
+                    pictures.append(studio.paint(screen.page, size))
+                    if size in sizes:
+                        made.append(folder / f"{screen.name}-{tail}")
+                        save(pictures[-1], made[-1])
+                if size in sheets:
+                    made.append(folder / f"sheet-{tail}")
+                    save(sheet(pictures, 8 if size[0] > size[1] else 12), made[-1])
+    finally:
+        studio.close()
+    return made
