@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help install demo test check lint unit bench lock clean
+.PHONY: help install demo test test-qemu check lint unit bench lock clean
 
 # The lab makes network namespaces and mounts, so what starts it runs as root. What root's Python
 # writes must not stand in the way of the user's: it goes into .venv or nowhere.
@@ -18,6 +18,7 @@ help:
 	@echo 'make demo      3 servers, 2 desks and the story; KEEP=1 leaves the lab up'
 	@echo 'make check     format, lint, types and unit tests, under a minute'
 	@echo 'make test      all of that, system tests and the coverage gate'
+	@echo 'make test-qemu  evdev, pyudev and KMS tests in a QEMU guest, 2 minutes; docs/testing-in-qemu.md'
 	@echo 'make bench     measures failover and hotdesk; REPEATS=30'
 	@echo 'make lock      renews tools/requirements for the Pythons that are here'
 	@echo 'make clean     removes what was made, .venv too'
@@ -41,6 +42,9 @@ unit:
 test: install lint
 	$(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider --cov --cov-branch --cov-report=
 	$(AS_ROOT) $(PYTHON) -m roamtools.coverage_gate
+
+test-qemu: install
+	$(AS_ROOT) tools/qemu test $(TESTS)
 
 bench: install
 	$(AS_ROOT) tools/bench failover --repeats $(REPEATS) --json

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True, max_examples=30)
 hypothesis.settings.load_profile("house")
 
-REAL_FOLDERS = ("system", "bench")
+REAL_FOLDERS = ("system", "bench", "qemu")
 _SOCKET_CALLS = ("bind", "connect", "connect_ex", "listen", "sendto")
 
 
@@ -65,7 +65,7 @@ def nothing_left_behind(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def no_real_sleep_or_socket(request, monkeypatch):
-    """Outside `system` and `bench`: no test waits for real time or opens a door to the network."""
+    """Outside of REAL_FOLDERS: no test waits for real time or opens a door to the network."""
     if request.path.relative_to(Path(__file__).parent).parts[0] in REAL_FOLDERS:
         return
     if request.node.get_closest_marker("system"):

@@ -1,0 +1,7 @@
+"""`python -m roamtools.qemu`. The commands are in `cli`."""
+
+import sys
+
+from roamtools.qemu.cli import main
+
+sys.exit(main())
