@@ -213,14 +213,29 @@ def test_window_input(screen):
     post(pygame.MOUSEBUTTONUP, pos=(7, 9), button=3)
     screen.pump()
     assert screen.input_events() == [
-        Key(0x41, True),
-        Key(0x41, True),
-        Key(0x41, False),
+        Key(0x41, True, 30, "window"),
+        Key(0x41, True, 30, "window"),
+        Key(0x41, False, 30, "window"),
+        Key(0, False, 48, "window"),
         Pointer(7, 8, 0),
         Pointer(7, 8, 4),
         Pointer(7, 9, 0),
     ]
     assert screen.input_events() == []
+
+
+def test_buttons_beyond_the_third(screen):
+    for button in (6, 7):
+        post(pygame.MOUSEBUTTONDOWN, pos=(7, 8), button=button)
+    screen.pump()
+    assert [event.buttons for event in screen.input_events()] == [1 << 7, 1 << 7 | 1 << 8]
+
+
+def test_a_key_that_writes_nothing_known(screen):
+    post(pygame.KEYDOWN, key=0, unicode="", scancode=135, mod=0)
+    post(pygame.KEYDOWN, key=0, unicode="", scancode=0, mod=0)
+    screen.pump()
+    assert screen.input_events() == [Key(0, True, 89, "window")]
 
 
 def test_the_wheel_presses_buttons(screen):

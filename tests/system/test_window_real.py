@@ -105,7 +105,10 @@ def test_the_window_tells_keys_and_mouse(viewer, window):
         viewer.step()
 
         def seen():
-            got.extend(window.input_events())
+            for event in window.input_events():
+                # The X server gives a viewer's keysyms some key: which one is not the point here.
+                known = Key(event.keysym, event.down) if isinstance(event, Key) else event
+                got.append(known)
             return all(event in got for event in wanted)
 
         until(seen, viewer, window)
@@ -119,7 +122,4 @@ def test_the_window_tells_keys_and_mouse(viewer, window):
         play(("send_key", keysym, True), ("send_key", keysym, False), wanted=wanted)
     control_s = [("send_key", 0xFFE3, True), ("send_key", 0x73, True)]
     play(*control_s, wanted=[Key(0x73, True)])
-    got.clear()
-    repeats = [Key(0x73, True)]
-    play(wanted=repeats)
     play(("send_key", 0x73, False), ("send_key", 0xFFE3, False), wanted=[Key(0x73, False)])

@@ -68,8 +68,8 @@ SETTINGS = SettingsTable(
             "input",
             "choice",
             "window",
-            "where keys come from; window is the display's own",
-            choices=("window", "scripted"),
+            "where keys come from; window is the display's own, evdev every device of the machine",
+            choices=("window", "evdev", "scripted"),
         ),
         Setting(
             "language",

@@ -100,9 +100,7 @@ class DisplayLink:
         self._on_event = on_event
         self._connection: _Connection | None = None
         self._layout: tuple[Rect, ...] = (Rect(0, 0, *screen.size),)
-        self._held: dict[tuple[int, int], int] = {}
         self._pointer = (0, 0)
-        self._buttons = 0
 
     @property
     def shown(self) -> tuple[str, int] | None:
@@ -123,11 +121,9 @@ class DisplayLink:
     def close(self) -> None:
         """Drop the link now; nothing of it is drawn or told any more. The screen is left as it is.
 
-        Keys held down are released by the session itself, which sees its viewer go.
+        Keys that are held then are released by the session itself, which sees its viewer go.
         """
         connection, self._connection = self._connection, None
-        self._held.clear()
-        self._buttons = 0
         if connection is not None:
             connection.drop()
 
@@ -143,39 +139,21 @@ class DisplayLink:
             self._connection.send(lambda client: client.set_layout(layout))
 
     def key(self, keysym: int, down: bool, code: int = 0) -> None:
-        """A key of the terminal; dropped without a session, as is a release without a press.
+        """A key of the terminal; dropped without a session. One that is down already repeats.
 
-        `code` is its XT scan code (see `RfbClient.send_extended_key`), 0 if nobody knows it. It
-        says which key this is: a release needs the same code, and sends the keysym of the press.
+        `code` is its XT scan code (see `RfbClient.send_extended_key`), 0 if nobody knows it.
         """
-        which = (code, 0 if code else keysym)
-        if not down and which not in self._held:
-            return
         connection = self._connection
-        if connection is None or not connection.takes_input:
-            return
-        if down:
-            self._held[which] = keysym
-        else:
-            keysym = self._held.pop(which)
-        connection.send(lambda client: client.send_extended_key(keysym, code, down))
+        if connection is not None and connection.takes_input:
+            connection.send(lambda client: client.send_extended_key(keysym, code, down))
 
     def pointer(self, x: int, y: int, buttons: int) -> None:
         """The mouse, in pixels of the screen; buttons as in RFB."""
         self._pointer = (x, y)
         self._screen.move_pointer(x, y)
         connection = self._connection
-        if connection is None or not connection.takes_input:
-            return
-        self._buttons = buttons
-        connection.send(lambda client: self._send_pointer(client, buttons))
-
-    def release_all(self) -> None:
-        """Release what is held: all keys and buttons."""
-        for (code, _), keysym in sorted(self._held.items()):
-            self.key(keysym, False, code)
-        if self._buttons:
-            self.pointer(*self._pointer, 0)
+        if connection is not None and connection.takes_input:
+            connection.send(lambda client: self._send_pointer(client, buttons))
 
     def _send_pointer(self, client: RfbClient, buttons: int) -> None:
         height, width = client.framebuffer.shape[:2]

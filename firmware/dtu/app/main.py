@@ -15,7 +15,8 @@ from typing import Any
 from dtu.app.bench_channel import BenchChannel
 from dtu.app.config import DtuConfig, load_config
 from dtu.app.control_link import ControlLink
-from dtu.app.display_link import DisplayLink, Drawn, FirstFrame, LinkEvent, LinkLost
+from dtu.app.display_link import DisplayLink, Drawn, FirstFrame, Lamps, LinkEvent, LinkLost
+from dtu.app.input_desk import InputDesk
 from dtu.app.languages import languages
 from dtu.app.query_socket import QuerySocket
 from dtu.app.server_list import ServerListFile
@@ -24,6 +25,7 @@ from dtu.app.tls import IdentityError, client_context
 from dtu.core import actions
 from dtu.core.events import CardEvent
 from dtu.core.finder import Finder
+from dtu.core.input.events import Leds
 from dtu.core.lease import Lease, NoLease
 from dtu.core.terminal import Terminal
 from dtu.core.words import Words
@@ -32,7 +34,7 @@ from dtu.drivers.card.pcsc import PcscCardDriver
 from dtu.drivers.card.scripted import ScriptedCardDriver
 from dtu.drivers.display.base import Screen, ScreenError
 from dtu.drivers.display.pygame_screen import open_screen
-from dtu.drivers.input.base import InputEvent, Key, Pointer
+from dtu.drivers.input.evdev_input import EvdevInput
 from dtu.drivers.net.carrier import CarrierWatch
 from dtu.drivers.net.lease_file import LeaseFile
 from roamwire.settings import SettingsError
@@ -56,6 +58,8 @@ class TerminalProcess:
         tls = client_context(config.ca, config.cert, config.key)
         self._control = ControlLink(tls, self._link_opened, self._line, self._link_closed)
         self._display = DisplayLink(screen, tls, self._display_event)
+        driver = EvdevInput() if config.input == "evdev" else None
+        self._input = InputDesk(self._display, screen.move_pointer, screen.size, driver)
         self._query = QuerySocket(config.group_port, self._datagram)
         self._lease_file = LeaseFile(config.lease_file)
         self._card: CardDriver = PcscCardDriver() if config.card == "pcsc" else ScriptedCardDriver()
@@ -69,7 +73,7 @@ class TerminalProcess:
         self._bench: BenchChannel | None = None
         if config.bench_socket is not None:
             self._bench = BenchChannel(
-                config.bench_socket, self._input, screen.snapshot, self._state
+                config.bench_socket, self._input.post, screen.snapshot, self._state
             )
 
     async def run(self) -> None:
@@ -83,6 +87,7 @@ class TerminalProcess:
         self._lease_file.start(self._lease_changed)
         self._carrier.start(self._cable)
         self._card.start(self._post_card)
+        self._input.start()
         pump = loop.create_task(self._pump_screen(self._screen.pump_interval_s))
         watchdog = loop.create_task(self._feed_watchdog(self._service_manager.watchdog_s))
         _LOG.info("terminal %s, screen %dx%d", self._config.name, *self._screen.size)
@@ -101,6 +106,8 @@ class TerminalProcess:
         await asyncio.get_running_loop().run_in_executor(None, self._card.stop)
         self._lease_file.stop()
         self._carrier.stop()
+        self._input.detach(session_lives=True)
+        self._input.stop()
         self._display.close()
         await self._control.close()
         self._query.close()
@@ -113,7 +120,7 @@ class TerminalProcess:
             try:
                 self._screen.pump()
                 for event in self._screen.input_events():
-                    self._input(event)
+                    self._input.post(event)
             except Exception:
                 # One bad event must not cost the keyboard until the next power-on.
                 _LOG.exception("the screen's input failed once")
@@ -168,20 +175,20 @@ class TerminalProcess:
         if isinstance(event, Drawn):
             self._trace("drawn", session=event.session, pixels=event.pixels, at=event.at)
             return
+        if isinstance(event, Lamps):
+            leds = event.leds
+            self._input.session_leds(Leds(caps=leds.caps, num=leds.num, scroll=leds.scroll))
+            return
         if isinstance(event, FirstFrame):
             self._words = None
             self._service_manager.status(f"Session {event.session}")
+            self._input.attach()
             self._trace("first_frame", session=event.session, epoch=event.epoch, at=event.at)
             self._terminal.first_frame(event.session, event.epoch)
         elif isinstance(event, LinkLost):
+            self._input.detach(session_lives=False)
             self._terminal.display_lost(event.session, event.epoch, event.reason, time.monotonic())
         self._carry_on()
-
-    def _input(self, event: InputEvent) -> None:
-        if isinstance(event, Key):
-            self._display.key(event.keysym, event.down)
-        elif isinstance(event, Pointer):
-            self._display.pointer(event.x, event.y, event.buttons)
 
     # What goes out
 
@@ -215,10 +222,12 @@ class TerminalProcess:
                 self._control.send(action.attempt, action.line)
             case actions.OpenDisplay():
                 self._trace("open_display", session=action.session, epoch=action.epoch)
+                self._input.detach(session_lives=True)
                 self._display.open(
                     action.address, action.port, action.ticket, action.session, action.epoch
                 )
             case actions.CloseDisplay():
+                self._input.detach(session_lives=True)
                 self._display.close()
             case actions.Blank():
                 self._screen.blank()

@@ -47,6 +47,10 @@ RETURN_RETRY_S = 0.1
 CRASH_RETURN_S = 3.0
 """A daemon that crashed is back within a second; longer, and its sessions are out of reach."""
 
+KEY_REPEAT_DELAY_S = 0.4
+KEY_REPEAT_INTERVAL_S = 0.033
+"""A held key, as on PCs; X servers of sessions leave the repeat to their viewers."""
+
 MAX_RETURN_S = 10.0
 """A server may not ask us to wait longer than this for its restart."""
 

@@ -29,6 +29,7 @@ def command(display_fd: int, auth_file: str, width: int, height: int, title: str
         *("-SecurityTypes", "None"),  # the gateway has checked ticket and certificate
         *("-desktop", title),
         "-AcceptSetDesktopSize=1",
+        "-RawKeyboard=1",  # the session's layout, not the terminal's, says what a key writes
         # A newcomer replaces whoever is connected: the gateway lets only the newest epoch in.
         "-NeverShared=1",
         "-DisconnectClients=1",

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from dtu.core.input import usb_usages
 from dtu.core.rfb import Cursor, Rect
 from dtu.core.rfb.events import Bytes
 from dtu.core.words import Words
@@ -18,9 +19,6 @@ from dtu.drivers.input.keysyms import keysym_of_sdl_key
 _PUMP_INTERVAL_S = 0.008
 """SDL has no descriptor to wait for; 8 ms is the report interval of an ordinary USB mouse."""
 
-_REPEAT_DELAY_MS, _REPEAT_INTERVAL_MS = 400, 33
-"""Xtigervnc leaves key repeat to its viewers."""
-
 _MAX_WHEEL_STEPS = 10
 """A flick of a free-spinning wheel between two pumps, turned into presses."""
 
@@ -28,7 +26,8 @@ _DRIVERS = {"headless": "dummy", "console": "kmsdrm"}
 """SDL's video drivers; a window takes what SDL finds. Wheels of pygame come without kmsdrm."""
 
 _MASKS = (0xFF0000, 0xFF00, 0xFF)
-_RFB_BUTTONS = {1: 1, 2: 2, 3: 4}
+_RFB_BUTTONS = {1: 1, 2: 2, 3: 4, 6: 1 << 7, 7: 1 << 8}
+# SDL's numbers 4 and 5 are its old wheel; 6 and 7 are back and forward.
 _WHEEL_UP, _WHEEL_DOWN, _WHEEL_LEFT, _WHEEL_RIGHT = 8, 16, 32, 64
 
 
@@ -81,7 +80,6 @@ class PygameScreen:
         self._painter = WordsPainter()
         pygame.display.set_caption("Roamdesk")
         pygame.mouse.set_visible(False)
-        pygame.key.set_repeat(_REPEAT_DELAY_MS, _REPEAT_INTERVAL_MS)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -191,8 +189,10 @@ class PygameScreen:
             keysym = self._keysyms.get(event.scancode, keysym)
             if keysym is not None:
                 self._keysyms[event.scancode] = keysym
-        if keysym is not None:
-            self._pending.append(Key(keysym, event.type == pygame.KEYDOWN))
+        # SDL's scan codes are USB's usages.
+        code = usb_usages.CODES.get(event.scancode, 0)
+        if code or keysym is not None:
+            self._pending.append(Key(keysym or 0, event.type == pygame.KEYDOWN, code, "window"))
 
     def _button(self, event: "pygame.event.Event") -> None:
         bit = _RFB_BUTTONS.get(event.button, 0)

@@ -1,36 +1,21 @@
-"""What keyboards and mice tell a terminal, and what their drivers must do. No driver is here."""
+"""What drivers of keyboards and mice must do. No driver is here; their events are in the core."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
+from dtu.core.input.events import InputEvent, Key, Leds, Pointer
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key went down or up; `keysym` is X's number for it. A repeat is one more `down`."""
-
-    keysym: int
-    down: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Pointer:
-    """The mouse is at (x, y) pixels of the screen; `buttons` as in RFB: bit 0 left, 1 middle, 2
-    right, 3 to 6 wheel up, down, left, right."""
-
-    x: int
-    y: int
-    buttons: int
-
-
-InputEvent = Key | Pointer
+__all__ = ["InputDriver", "InputEvent", "Key", "Leds", "Pointer"]
 
 
 class InputDriver(Protocol):
     """A source of input besides the screen's own window; posts on the event loop's thread."""
 
     def start(self, post: Callable[[InputEvent], None]) -> None:
-        """Begin to post events."""
+        """Begin to post events: at first of each device that is there that it is `Plugged`."""
 
     def stop(self) -> None:
-        """Post nothing any more."""
+        """Let all devices go and post nothing any more."""
+
+    def show_leds(self, leds: Leds) -> None:
+        """Set the lamps of all keyboards."""
