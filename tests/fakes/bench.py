@@ -24,7 +24,7 @@ class Bench:
 
     def __init__(self, seed=1, terminal=Terminal):
         self.now = 100.0
-        self.finder = Finder(random.Random(seed), port=7009, dns=False)
+        self.finder = Finder("desk1", random.Random(seed), port=7009, dns=False, mdns=False)
         self.terminal = terminal("desk1", (1280, 800), self.finder, random.Random(seed))
         self.attempt = 0
         self.seq = 0

@@ -11,11 +11,13 @@ from dtu.core.actions import (
     CloseDisplay,
     Connect,
     Hangup,
+    Lookup,
     OpenDisplay,
     RememberServers,
     Show,
 )
 from dtu.core.lease import NoLease
+from dtu.core.lookups import Addresses, AddressesOf
 from dtu.core.states import State
 from fakes.bench import ALICE, BOB, S1, S2, S3, Bench, answer, bench_at, in_session, targets
 from roamwire import control
@@ -150,6 +152,44 @@ def test_an_answer_while_connected_changes_nothing():
     answer(bench)
     assert bench.state is State.CONNECTED
     assert len(bench.of(Connect)) == before - 1
+
+
+# Look-ups
+
+
+def looking_up():
+    """A terminal that asks DNS for the server that DHCP named."""
+    bench = Bench()
+    bench.lease("desk-servers")
+    bench.due()
+    (lookup,) = bench.of(Lookup)
+    return bench, lookup
+
+
+def test_a_name_of_dhcp_is_looked_up_and_then_tried():
+    bench, lookup = looking_up()
+    assert lookup.question == AddressesOf("desk-servers")
+    assert bench.words == catalogue.SEEKING.code
+    bench.terminal.looked_up(lookup.number, Addresses(("10.0.0.4",)), bench.now)
+    bench.due()
+    assert targets(bench) == ["10.0.0.4"]
+
+
+def test_a_look_up_that_is_never_answered_holds_nothing_up():
+    bench, lookup = looking_up()
+    bench.run(timing.LOOKUP_S)
+    assert bench.of(Broadcast)
+    bench.terminal.looked_up(lookup.number, Addresses(("10.0.0.4",)), bench.now)
+    assert bench.terminal.next_deadline() > bench.now
+    assert targets(bench) == []
+
+
+def test_an_answer_after_the_address_is_gone_changes_nothing():
+    bench, lookup = looking_up()
+    bench.no_lease()
+    bench.terminal.looked_up(lookup.number, Addresses(("10.0.0.4",)), bench.now)
+    assert bench.terminal.next_deadline() is None
+    assert bench.state is State.NO_ADDRESS
 
 
 # DHCP

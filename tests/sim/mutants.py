@@ -275,8 +275,8 @@ def silent_server_is_never_lost(self, now):
 
 
 @mutant("attached", target=Finder, attribute="next")
-def only_one_server_is_tried(self):
-    return self._listed[0] if self._listed else None
+def only_one_server_is_tried(self, now, original=Finder.next):
+    return self._listed[0] if self._listed else original(self, now)
 
 
 constant("silent_links_are_kept", "one server", target=links, attribute="LINK_SILENT_S", value=1e9)

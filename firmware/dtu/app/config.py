@@ -90,6 +90,7 @@ SETTINGS = SettingsTable(
         Setting("control_port", "whole", 7009, "TCP port of the servers", lowest=1),
         Setting("group_port", "whole", 7009, "UDP port of the group managers", lowest=1),
         Setting("dns_names", "flag", True, "look servers up in DNS"),
+        Setting("mdns", "flag", True, "ask the link for servers by multicast DNS"),
         Setting(
             "log_level",
             "choice",
@@ -130,6 +131,7 @@ class DtuConfig:
     control_port: int
     group_port: int
     dns_names: bool
+    mdns: bool
     log_level: str
     image: bool
 

@@ -27,6 +27,7 @@ from dtu.core.events import CardEvent
 from dtu.core.finder import Finder
 from dtu.core.input.events import Leds
 from dtu.core.lease import Lease, NoLease
+from dtu.core.lookups import Answer
 from dtu.core.terminal import Terminal
 from dtu.core.words import Words
 from dtu.drivers.card.base import CardDriver
@@ -37,6 +38,7 @@ from dtu.drivers.display.pygame_screen import open_screen
 from dtu.drivers.input.evdev_input import EvdevInput
 from dtu.drivers.net.carrier import CarrierWatch
 from dtu.drivers.net.lease_file import LeaseFile
+from dtu.drivers.net.lookups import NetworkLookups
 from roamwire.settings import SettingsError
 
 _LOG = logging.getLogger("dtu")
@@ -50,7 +52,12 @@ class TerminalProcess:
         self._screen = screen
         rng = random.SystemRandom()
         finder = Finder(
-            rng, port=config.control_port, configured=config.servers, dns=config.dns_names
+            config.name,
+            rng,
+            port=config.control_port,
+            configured=config.servers,
+            dns=config.dns_names,
+            mdns=config.mdns,
         )
         self._server_list = ServerListFile(config.state_dir / "servers.json")
         self._terminal = Terminal(config.name, screen.size, finder, rng, language=config.language)
@@ -62,6 +69,7 @@ class TerminalProcess:
         self._input = InputDesk(self._display, screen.move_pointer, screen.size, driver)
         self._query = QuerySocket(config.group_port, self._datagram)
         self._lease_file = LeaseFile(config.lease_file)
+        self._lookups = NetworkLookups()
         self._card: CardDriver = PcscCardDriver() if config.card == "pcsc" else ScriptedCardDriver()
         self._carrier = CarrierWatch(config.interface)
         self._language = languages()[config.language]
@@ -84,6 +92,7 @@ class TerminalProcess:
         if self._bench is not None:
             await self._bench.start()
         self._query.start()
+        self._lookups.start(self._looked_up)
         self._lease_file.start(self._lease_changed)
         self._carrier.start(self._cable)
         self._card.start(self._post_card)
@@ -106,6 +115,7 @@ class TerminalProcess:
         await asyncio.get_running_loop().run_in_executor(None, self._card.stop)
         self._lease_file.stop()
         self._carrier.stop()
+        await self._lookups.close()
         self._input.detach(session_lives=True)
         self._input.stop()
         self._display.close()
@@ -169,6 +179,10 @@ class TerminalProcess:
 
     def _datagram(self, data: bytes, source: tuple[str, int]) -> None:
         self._terminal.receive_datagram(data, source, time.monotonic())
+        self._carry_on()
+
+    def _looked_up(self, number: int, answer: Answer) -> None:
+        self._terminal.looked_up(number, answer, time.monotonic())
         self._carry_on()
 
     def _display_event(self, event: LinkEvent) -> None:
@@ -242,6 +256,9 @@ class TerminalProcess:
                 self._server_list.save(action.servers)
             case actions.Broadcast():
                 self._query.broadcast(action.data, self._broadcast_address())
+            case actions.Lookup():
+                self._trace("lookup", question=type(action.question).__name__)
+                self._lookups.ask(action)
             case actions.Report():
                 _LOG.info("%s", action.text)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from dtu.core.lookups import Question
 from dtu.core.words import Message
 from roamwire.control import Offer, Server
 
@@ -80,6 +81,15 @@ class Broadcast:
 
 
 @dataclass(frozen=True)
+class Lookup:
+    """Ask DNS or the neighbours for at most so long; report with this number, even if in vain."""
+
+    number: int
+    question: Question
+    wait_s: float
+
+
+@dataclass(frozen=True)
 class Report:
     """A line for the log."""
 
@@ -97,5 +107,6 @@ Action = (
     | Offered
     | RememberServers
     | Broadcast
+    | Lookup
     | Report
 )

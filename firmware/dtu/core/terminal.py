@@ -14,7 +14,6 @@ from dtu.core import catalogue, timing
 from dtu.core.actions import (
     Action,
     Blank,
-    Broadcast,
     CloseDisplay,
     Connect,
     Hangup,
@@ -29,6 +28,8 @@ from dtu.core.face import Face
 from dtu.core.finder import Finder
 from dtu.core.heartbeat import Heartbeat
 from dtu.core.lease import Lease, NoLease
+from dtu.core.lookups import Answer
+from dtu.core.network import Network
 from dtu.core.presence import Presence
 from dtu.core.states import TRANSITIONS, State, Step
 from dtu.core.words import Message
@@ -67,7 +68,7 @@ class Terminal:
         self._card = Presence(rng)
         self._face = Face()
         self._heartbeat = Heartbeat()
-        self._pause_s = timing.SEEK_PAUSE_S
+        self._network = Network()
         self._try_at: float | None = None
         self._fail_at: float | None = None
         self._return_until = 0.0
@@ -105,7 +106,8 @@ class Terminal:
             self._face.no_address = catalogue.POWERED_UP if leased else catalogue.NO_ADDRESS
             self._report(f"no address on {lease.interface}: {lease.reason}")
         else:
-            self._finder.leased(lease.servers)
+            self._network.take(lease)
+            self._finder.told(self._network.hints)
             fresh = self.state is State.NO_ADDRESS
             self._move(Step.ADDRESS)
             if fresh:
@@ -185,9 +187,8 @@ class Terminal:
         self._show()
 
     def _seek_without_this(self) -> None:
-        lost = self.server.host if self.server else ""
-        self._card.failed_over(lost)
-        self._finder.begin(lost=lost)
+        self._card.failed_over(self.server.host if self.server else "")
+        self._finder.begin(lost=self.server)
 
     def _await_return(self, wait_s: float, now: float, *, asked: bool) -> None:
         """The same server is expected back: its display may go on meanwhile."""
@@ -230,7 +231,7 @@ class Terminal:
         self._heartbeat.start(line.keepalive_ms, line.lost_ms, now)
         self._fail_at = None
         self._return_until = 0.0
-        self._pause_s = timing.SEEK_PAUSE_S
+        self._finder.reached()
         if self._card.token is None:
             self._card.lost = ""
         self._servers(line.servers)
@@ -433,6 +434,11 @@ class Terminal:
             soon = now + timing.SERVER_ANSWERS_S
             self._try_at = soon if self._try_at is None else min(self._try_at, soon)
 
+    def looked_up(self, number: int, answer: Answer, now: float) -> None:
+        """What became of a look-up; an empty answer if nothing did."""
+        if self._finder.found(number, answer) and self.state is State.SEEKING:
+            self._try_at = now
+
     def _try_next(self, now: float) -> None:
         """Patent steps 907-909: the next candidate, or ask everybody and wait."""
         if now < self._return_until and self.server is not None:
@@ -442,16 +448,14 @@ class Terminal:
         if self._return_until:
             self._server_lost("it has not come back", now)
             return
-        candidate = self._finder.next()
-        if candidate is not None:
+        step = self._finder.next(now)
+        if isinstance(step, Server):
             self._move(Step.TRY)
-            self._connect(candidate, now)
+            self._connect(step, now)
             self._show()
             return
-        self._finder.begin()
-        self._actions.append(Broadcast(self._finder.query(self._hello.dtu)))
-        self._try_at = now + self._pause_s * self._rng.uniform(0.5, 1.5)
-        self._pause_s = min(2 * self._pause_s, timing.MAX_SEEK_PAUSE_S)
+        self._actions.append(step.action)
+        self._try_at = step.until
         self._show()
 
     # Time

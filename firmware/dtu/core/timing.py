@@ -25,6 +25,16 @@ SEEK_PAUSE_S = 0.5
 MAX_SEEK_PAUSE_S = 5.0
 """Between rounds through all candidates: doubled each time, with jitter."""
 
+WAY_S = 4.0
+"""One way of finding servers (the last list, DHCP, DNS ...) in one round: four silent candidates.
+Then the next way has its turn; what was not tried comes first in the next round."""
+
+LOOKUP_S = 1.5
+"""A name server on a LAN answers within 10 ms; of two of which one is dead, within a second."""
+
+MDNS_S = 1.0
+"""Neighbours answer multicast DNS within 20 to 120 ms (RFC 6762 section 6), and are asked twice."""
+
 SERVER_ANSWERS_S = 0.1
 """After the first serverR others may follow; the least loaded is tried first."""
 
@@ -56,5 +66,7 @@ MAX_RETURN_S = 10.0
 
 if not KEEPALIVE_S * 3 <= LOST_S:
     raise LocalProtocolError("a lost keepalive or two is no lost server")
+if not max(CONNECT_S, LOOKUP_S, MDNS_S) * 2 <= WAY_S:
+    raise LocalProtocolError("a way has time for more than one look-up or candidate")
 if not FAILOVER_JITTER_S < CONNECT_S < INSERT_ANSWER_S:
     raise LocalProtocolError("jitter is small, and connecting is quicker than inserting")

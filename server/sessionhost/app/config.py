@@ -75,6 +75,7 @@ SETTINGS = SettingsTable(
             "multicast group of the announcements",
             check=_multicast_address,
         ),
+        Setting("mdns", "flag", True, "let terminals find this server by multicast DNS"),
         Setting("seeds", "list", (), "addresses to announce to by unicast", check=_address),
         Setting(
             "profile",
@@ -130,6 +131,7 @@ class ServerConfig:
     broadcast: bool
     multicast: bool
     multicast_group: str
+    mdns: bool
     seeds: tuple[str, ...]
     profile: str
     accept_classic_signature: bool

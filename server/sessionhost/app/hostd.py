@@ -34,6 +34,7 @@ from sessionhost.adapters.launcher_client import (
     SessionReady,
     SessionsListed,
 )
+from sessionhost.adapters.mdns import Announcement
 from sessionhost.adapters.registry_sqlite import SqliteRegistry
 from sessionhost.adapters.tls import server_context
 from sessionhost.app.admin import AdminServer
@@ -86,6 +87,7 @@ class HostDaemon:
             config.group_port, self._datagram, self._refused, config.multicast_group
         )
         self._interfaces = InterfaceWatch(config.interfaces_ignore, self._interfaces_changed)
+        self._announcement = Announcement(config.host, config.control_port)
         self._launcher = LauncherClient(config.run_dir / "launcher.sock", self._launcher_event)
         self._display = DisplayClient(
             config.run_dir / "display.sock",
@@ -107,6 +109,8 @@ class HostDaemon:
         self._socket.start()
         self._interfaces.start()
         await self._control.start(self._config.control_port)
+        if self._config.mdns:
+            self._announcement.start()
         self._keep(self._follow_load())
         _LOG.info("host %s serves on port %d", self._config.host, self._config.control_port)
         self._pump()
@@ -119,7 +123,7 @@ class HostDaemon:
         else:
             self.core.begin_restart(time.monotonic())
         self._pump()
-        await self._control.close(FAREWELL_S)
+        await asyncio.gather(self._control.close(FAREWELL_S), self._announcement.close())
         if self._timer is not None:
             self._timer.cancel()
         for task in self._tasks:
@@ -203,6 +207,7 @@ class HostDaemon:
 
     def _interfaces_changed(self, interfaces: tuple[Interface, ...]) -> None:
         self._socket.follow([each.interface for each in interfaces])
+        self._announcement.follow(interfaces)
         self.core.group.set_interfaces(interfaces, time.monotonic())
         self._pump()
 

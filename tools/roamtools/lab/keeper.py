@@ -147,9 +147,8 @@ class Keeper:
             self._dnsmasq = None
         if order["on"]:
             config = self._lab_dir / "dnsmasq.conf"
-            config.write_text(
-                switch.dnsmasq_config(self._lab_dir, order["auth"], order["alt"], order["listed"])
-            )
+            told = switch.DhcpOptions(**order["told"])
+            config.write_text(switch.dnsmasq_config(self._lab_dir, told))
             command = ["dnsmasq", "--keep-in-foreground", f"--conf-file={config}"]
             with (self._lab_dir / "dnsmasq.log").open("ab") as log:
                 self._dnsmasq = subprocess.Popen(

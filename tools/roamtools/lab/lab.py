@@ -15,11 +15,12 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from roamtools.lab import credentials, daemons, plan
+from roamtools.lab import credentials, daemons, plan, switch
 from roamtools.lab.files import make_home, make_node_files
 from roamtools.lab.mounts import remove_tree
 from roamtools.lab.nodes import POLL_S, LabNodes, Progress
@@ -27,7 +28,6 @@ from roamtools.lab.rpc import Refusal, call
 
 START_S = 10.0
 END_S = 15.0
-AUTH_SERVERS, ALT_SERVERS = (1, 2), (3,)  # the servers that DHCP tells terminals about
 
 
 class Lab(LabNodes):
@@ -62,13 +62,15 @@ class Lab(LabNodes):
         tied: bool = False,
         with_daemons: bool = True,
         dhcp: bool = True,
+        told: switch.DhcpOptions = switch.DHCP_OPTIONS,
         server_settings: dict[str, Any] | None = None,
         desk_settings: dict[str, Any] | None = None,
     ) -> None:
         """Start a lab and wait until it is ready; takes it down again if that fails.
 
         `tied`: the lab ends with the calling process. `with_daemons=False` leaves hostd, displayd,
-        launcherd and the terminal's firmware out, `dhcp=False` the DHCP server.
+        launcherd and the terminal's firmware out, `dhcp=False` the DHCP server; `told` is what
+        that one tells terminals.
         """
         if os.geteuid() != 0:
             raise Refusal("the lab makes network namespaces: run it as root (sudo)")
@@ -80,7 +82,7 @@ class Lab(LabNodes):
             self._start_keeper()
             self._progress("switch")
             if dhcp:
-                self.dhcp(True)
+                self.dhcp(True, told)
             self._credentials.create()
             self._progress(f"group {plan.GROUP_NAME!r} and cards {', '.join(plan.CARDS)}")
             for _ in range(servers):
@@ -198,15 +200,9 @@ class Lab(LabNodes):
             self._keeper.wait(END_S)
             self._keeper = None
 
-    def dhcp(self, on: bool) -> None:
-        """Start or stop the network's DHCP and name server."""
-        self._order(
-            op="dhcp",
-            on=on,
-            auth=[str(plan.server_address(number)) for number in AUTH_SERVERS],
-            alt=[str(plan.server_address(number)) for number in ALT_SERVERS],
-            listed=",".join(str(plan.server_address(number)) for number in AUTH_SERVERS),
-        )
+    def dhcp(self, on: bool, told: switch.DhcpOptions = switch.DHCP_OPTIONS) -> None:
+        """Start the network's DHCP and name server, again with other options, or stop it."""
+        self._order(op="dhcp", on=on, told=asdict(told))
 
     # Nodes
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from roamtools.lab import kernel, plan
@@ -87,7 +88,27 @@ class Port:
         os.close(self.namespace)
 
 
-def dnsmasq_config(lab_dir: Path, auth: Sequence[str], alt: Sequence[str], listed: str) -> str:
+@dataclass(frozen=True)
+class DhcpOptions:
+    """What DHCP and DNS tell terminals; `more` are lines of dnsmasq.conf as they are."""
+
+    auth: Sequence[str] = ()
+    alt: Sequence[str] = ()
+    listed: str = ""
+    dns: str = str(plan.SWITCH_ADDRESS)
+    lease_time: str = LEASE_TIME
+    more: Sequence[str] = ()
+
+
+DHCP_OPTIONS = DhcpOptions(
+    auth=[str(plan.server_address(number)) for number in (1, 2)],
+    alt=[str(plan.server_address(3))],
+    listed=",".join(str(plan.server_address(number)) for number in (1, 2)),
+)
+"""What a lab tells its terminals if nothing else is said."""
+
+
+def dnsmasq_config(lab_dir: Path, told: DhcpOptions) -> str:
     """dnsmasq.conf as an administrator would write it for terminals.
 
     A file, because on the command line dnsmasq takes quotation marks for part of the text.
@@ -109,15 +130,15 @@ def dnsmasq_config(lab_dir: Path, auth: Sequence[str], alt: Sequence[str], liste
         f"local=/{DOMAIN}/",
         f"dhcp-leasefile={lab_dir / 'dnsmasq.leases'}",
         f"pid-file={lab_dir / 'dnsmasq.pid'}",
-        f"dhcp-range={first},{last},{LEASE_TIME}",
-        f"dhcp-option=option:dns-server,{plan.SWITCH_ADDRESS}",
+        f"dhcp-range={first},{last},{told.lease_time}",
+        f"dhcp-option=option:dns-server,{told.dns}",
         f"dhcp-option=option:router,{plan.SWITCH_ADDRESS}",
         "dhcp-vendorclass=set:dtu,roamdesk.dtu",
     ]
-    if auth:
-        lines.append(f"dhcp-option=tag:dtu,{vendor},21,{','.join(auth)}")
-    if alt:
-        lines.append(f"dhcp-option=tag:dtu,{vendor},35,{','.join(alt)}")
-    if listed:
-        lines.append(f'dhcp-option=tag:dtu,224,"{listed}"')
-    return "\n".join(lines) + "\n"
+    if told.auth:
+        lines.append(f"dhcp-option=tag:dtu,{vendor},21,{','.join(told.auth)}")
+    if told.alt:
+        lines.append(f"dhcp-option=tag:dtu,{vendor},35,{','.join(told.alt)}")
+    if told.listed:
+        lines.append(f'dhcp-option=tag:dtu,224,"{told.listed}"')
+    return "\n".join([*lines, *told.more]) + "\n"

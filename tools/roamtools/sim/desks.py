@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from dtu.core import actions, timing
 from dtu.core.events import CardEvent, CardPresented, CardRemoved, CardUnreadable
-from dtu.core.finder import DNS_NAME, Finder
+from dtu.core.finder import Finder
 from dtu.core.lease import Lease, NoLease
+from dtu.core.lookups import Addresses, Answer, Heard, Neighbours
 from dtu.core.states import State
 from dtu.core.terminal import Terminal
 from roamtools.sim.clock import Alarm
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from roamtools.sim.world import World
 
 READER = "reader 0"
+MDNS_WORKS = 0.5
+"""Share of questions by multicast DNS that are answered at all."""
 
 
 @dataclass
@@ -96,7 +99,8 @@ class DeskNode:
         self.terminal = self._new_terminal()
 
     def _new_terminal(self) -> Terminal:
-        finder = Finder(self.rng, port=CONTROL_PORT, dns=self.rng.random() < 0.5)
+        dns, mdns = self.rng.random() < 0.5, self.rng.random() < 0.5
+        finder = Finder(self.name, self.rng, port=CONTROL_PORT, dns=dns, mdns=mdns)
         return Terminal(self.name, (1280, 800), finder, self.rng)
 
     # Life
@@ -168,9 +172,6 @@ class DeskNode:
         if self.control is not None and self.control.desk_open:
             self.world.checks.fail("one server", f"{self.name} connects to a second server")
         self.control = None
-        if action.server.address == DNS_NAME:
-            self.clock.after(0.002, self._unknown_name, action.attempt)
-            return
         host = self.world.by_address.get(action.server.address)
         if host is None:
             self.world.checks.stray(self, action.server)
@@ -178,8 +179,17 @@ class DeskNode:
         self.control = Stream(self.world.net, self.name, self, host.control, action.attempt)
         self.control.connect()
 
-    def _unknown_name(self, attempt: int) -> None:
-        self.terminal.link_closed(attempt, "no such name", self.clock.now)
+    def _look_up(self, action: actions.Lookup) -> None:
+        """DNS knows nothing; multicast DNS may know some hosts, whether they still run or not."""
+        if not isinstance(action.question, Neighbours):
+            self.clock.after(0.002, self._looked_up, (action.number, Addresses()))
+        elif self.rng.random() < MDNS_WORKS:
+            heard = [host for host in self.world.hosts if self.rng.random() < 0.5]
+            answer = Heard(tuple(Server(h.name, str(h.ip), CONTROL_PORT) for h in heard))
+            self.clock.after(self.rng.uniform(0.02, 0.3), self._looked_up, (action.number, answer))
+
+    def _looked_up(self, told: tuple[int, Answer]) -> None:
+        self.terminal.looked_up(*told, self.clock.now)
         self.pump()
 
     def opened(self, stream: Stream) -> None:
@@ -298,6 +308,8 @@ class DeskNode:
             self.kept = action.servers
         elif isinstance(action, actions.Broadcast):
             self._broadcast(action.data)
+        elif isinstance(action, actions.Lookup):
+            self._look_up(action)
         elif isinstance(action, actions.Report):
             self.world.note(self.name, action.text)
 

@@ -1,0 +1,91 @@
+"""What the terminal knows of its network: cable, addresses, and what DHCP and routers told.
+
+Watching the network is the drivers' part; what follows from a change is decided in `terminal`.
+"""
+
+from dataclasses import dataclass
+
+from dtu.core.lease import Lease, NoLease
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """The network cable (or radio) carries, or does not."""
+
+    interface: str
+    up: bool
+
+
+@dataclass(frozen=True)
+class Ip6:
+    """The interface's IPv6: global addresses, and what routers told of DNS (RFC 8106).
+
+    `link_local` has its zone (`fe80::1%eth0`). Addresses that are still being checked for
+    duplicates are not in it.
+    """
+
+    interface: str
+    addresses: tuple[str, ...] = ()
+    link_local: str = ""
+    dns: tuple[str, ...] = ()
+    domain: str = ""
+
+
+NetworkEvent = Lease | NoLease | Ip6 | Carrier
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What a search for servers can use; `addresses` are our own."""
+
+    servers: tuple[str, ...] = ()
+    domain: str = ""
+    dns: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+
+
+class Network:
+    """The present state, from events."""
+
+    def __init__(self) -> None:
+        self.carrier = True  # until a driver says otherwise
+        self._lease: Lease | None = None
+        self._ip6: Ip6 | None = None
+
+    def take(self, event: NetworkEvent) -> None:
+        """Something has changed."""
+        match event:
+            case Lease():
+                self._lease = event
+            case NoLease():
+                self._lease = None
+            case Ip6():
+                self._ip6 = event
+            case Carrier():
+                self.carrier = event.up
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Our addresses from which a server can be reached; a link-local one alone is none.
+
+        Every interface has that one from the first second, in networks without IPv6 too.
+        """
+        ip4 = (self._lease.address,) if self._lease else ()
+        return ip4 + (self._ip6.addresses if self._ip6 else ())
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is an address at all."""
+        return bool(self.addresses)
+
+    @property
+    def hints(self) -> Hints:
+        """DHCP's word counts before the router's."""
+        lease, ip6 = self._lease, self._ip6 or Ip6("")
+        link_local = (ip6.link_local,) if ip6.link_local else ()
+        return Hints(
+            lease.servers if lease else (),
+            (lease.domain if lease else "") or ip6.domain,
+            (lease.dns if lease else ()) + ip6.dns,
+            self.addresses + link_local,
+        )
