@@ -22,9 +22,9 @@ MAX_CALLS = 100  # at one moment; more is a busy loop
 class Bench:
     """One terminal; `done` is everything it wanted done since it was last cleared."""
 
-    def __init__(self, seed=1, terminal=Terminal):
+    def __init__(self, seed=1, terminal=Terminal, dns=False):
         self.now = 100.0
-        self.finder = Finder("desk1", random.Random(seed), port=7009, dns=False, mdns=False)
+        self.finder = Finder("desk1", random.Random(seed), port=7009, dns=dns, mdns=False)
         self.terminal = terminal("desk1", (1280, 800), self.finder, random.Random(seed))
         self.attempt = 0
         self.seq = 0

@@ -17,17 +17,17 @@ from roamwire.tokens import Token
 def test_a_cable_that_is_out_is_said_first(state):
     bench = bench_at(state)
     before = bench.words
-    bench.terminal.cable(False)
+    bench.terminal.cable(False, bench.now)
     bench.act()
     assert bench.words == catalogue.CABLE_OUT.code
-    bench.terminal.cable(True)
+    bench.terminal.cable(True, bench.now)
     bench.act()
     assert bench.words == before
 
 
 def test_a_pulled_cable_is_said_when_the_server_is_lost_and_not_before():
     bench = in_session()
-    bench.terminal.cable(False)
+    bench.terminal.cable(False, bench.now)
     assert bench.act() == []
     bench.run(2.0)
     assert bench.of(Show)[0] == Show(catalogue.CABLE_OUT, dim=True)

@@ -136,6 +136,11 @@ class DtuConfig:
     image: bool
 
     @property
+    def server_list(self) -> Path:
+        """Where the group's servers are remembered over a power-off."""
+        return self.state_dir / "servers.json"
+
+    @property
     def lease_file(self) -> Path:
         """Where the DHCP client's hook writes the lease of our interface."""
         return self.run_dir / f"lease-{self.interface}"

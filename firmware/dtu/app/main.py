@@ -59,7 +59,7 @@ class TerminalProcess:
             dns=config.dns_names,
             mdns=config.mdns,
         )
-        self._server_list = ServerListFile(config.state_dir / "servers.json")
+        self._server_list = ServerListFile(config.server_list, config.key, config.ca)
         self._terminal = Terminal(config.name, screen.size, finder, rng, language=config.language)
         self._terminal.remembered(self._server_list.load())
         tls = client_context(config.ca, config.cert, config.key)
@@ -153,7 +153,7 @@ class TerminalProcess:
 
     def _cable(self, plugged: bool) -> None:
         self._trace("cable", plugged=plugged)
-        self._terminal.cable(plugged)
+        self._terminal.cable(plugged, time.monotonic())
         self._carry_on()
 
     def _post_card(self, event: CardEvent) -> None:

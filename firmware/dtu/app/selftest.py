@@ -133,7 +133,8 @@ class SelfTest:
         lease = LeaseFile(self._config.lease_file).look()
         if not isinstance(lease, Lease):
             return "missing", f"no lease in {self._config.lease_file}: does a DHCP server answer?"
-        listed = len(ServerListFile(self._config.state_dir / "servers.json").load())
+        config = self._config
+        listed = len(ServerListFile(config.server_list, config.key, config.ca).load())
         named = ", ".join(lease.servers) or "no servers"
         text = f"{lease.address}/{lease.prefix}; DHCP names {named}; {listed} servers remembered"
         return "ok", text

@@ -9,14 +9,6 @@ from dtu.core.lease import Lease, NoLease
 
 
 @dataclass(frozen=True)
-class Carrier:
-    """The network cable (or radio) carries, or does not."""
-
-    interface: str
-    up: bool
-
-
-@dataclass(frozen=True)
 class Ip6:
     """The interface's IPv6: global addresses, and what routers told of DNS (RFC 8106).
 
@@ -31,7 +23,7 @@ class Ip6:
     domain: str = ""
 
 
-NetworkEvent = Lease | NoLease | Ip6 | Carrier
+AddressEvent = Lease | NoLease | Ip6
 
 
 @dataclass(frozen=True)
@@ -48,21 +40,18 @@ class Network:
     """The present state, from events."""
 
     def __init__(self) -> None:
-        self.carrier = True  # until a driver says otherwise
+        self.plugged = True  # until a driver says otherwise
         self._lease: Lease | None = None
         self._ip6: Ip6 | None = None
 
-    def take(self, event: NetworkEvent) -> None:
-        """Something has changed."""
-        match event:
-            case Lease():
-                self._lease = event
-            case NoLease():
-                self._lease = None
-            case Ip6():
-                self._ip6 = event
-            case Carrier():
-                self.carrier = event.up
+    def take(self, event: AddressEvent) -> tuple[str, ...]:
+        """Addresses have come, stayed or gone; returns those of before."""
+        before = self.addresses
+        if isinstance(event, Ip6):
+            self._ip6 = event
+        else:
+            self._lease = event if isinstance(event, Lease) else None
+        return before
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -79,6 +68,19 @@ class Network:
         return bool(self.addresses)
 
     @property
+    def works(self) -> bool:
+        """Whether a server that does not answer is to blame for it, as far as we can see."""
+        return self.usable and self.plugged
+
+    def has_moved(self, before: tuple[str, ...], server: str) -> bool:
+        """Whether a connection to that server is dead, since none of its end's addresses is left.
+
+        Without any address it may come back: the keepalive judges that.
+        """
+        was = {each for each in before if _is_ip6(each) == _is_ip6(server)}
+        return self.usable and bool(was) and not was & set(self.addresses)
+
+    @property
     def hints(self) -> Hints:
         """DHCP's word counts before the router's."""
         lease, ip6 = self._lease, self._ip6 or Ip6("")
@@ -89,3 +91,7 @@ class Network:
             (lease.dns if lease else ()) + ip6.dns,
             self.addresses + link_local,
         )
+
+
+def _is_ip6(address: str) -> bool:
+    return ":" in address

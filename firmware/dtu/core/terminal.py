@@ -27,10 +27,11 @@ from dtu.core.events import CardEvent, CardPresented, ReaderReady
 from dtu.core.face import Face
 from dtu.core.finder import Finder
 from dtu.core.heartbeat import Heartbeat
-from dtu.core.lease import Lease, NoLease
+from dtu.core.lease import NoLease
 from dtu.core.lookups import Answer
-from dtu.core.network import Network
+from dtu.core.network import AddressEvent
 from dtu.core.presence import Presence
+from dtu.core.search import Search
 from dtu.core.states import TRANSITIONS, State, Step
 from dtu.core.words import Message
 from roamwire import control
@@ -61,15 +62,12 @@ class Terminal:
         self.server_version = ""
         self.dropped: Counter[str] = Counter()
         self._hello = control.Hello(name, width=size[0], height=size[1], language=language)
-        self._finder = finder
-        self._rng = rng
         self._actions: deque[Action] = deque()
         self._attempt = 0
         self._card = Presence(rng)
         self._face = Face()
         self._heartbeat = Heartbeat()
-        self._network = Network()
-        self._try_at: float | None = None
+        self._search = Search(finder, rng)
         self._fail_at: float | None = None
         self._return_until = 0.0
         self._asked_to_wait = False
@@ -93,44 +91,53 @@ class Terminal:
             raise LocalProtocolError(f"{step.value} while {self.state.value}")
         self.state = target
 
-    def address(self, lease: Lease | NoLease, now: float) -> None:
-        """DHCP gave an address, renewed it or took it away."""
-        if isinstance(lease, NoLease):
+    def address(self, event: AddressEvent, now: float) -> None:
+        """DHCP or a router gave an address, renewed it or took it away."""
+        news, moved = self._search.address(event, self.server)
+        if isinstance(event, NoLease):
+            leased = event.reason != "leasefail"
+            self._face.no_address = catalogue.POWERED_UP if leased else catalogue.NO_ADDRESS
+            self._report(f"no address on {event.interface}: {event.reason}")
+        if self._search.network.usable:
+            self._addressed(news, moved, now)
+        else:
             self._move(Step.NO_ADDRESS)
             if self.state is State.NO_ADDRESS:
                 self._drop_attempt()
-                self._try_at = None
+                self._search.at = None
                 self._return_until = 0.0
                 self._leave_session()
-            leased = lease.reason != "leasefail"
-            self._face.no_address = catalogue.POWERED_UP if leased else catalogue.NO_ADDRESS
-            self._report(f"no address on {lease.interface}: {lease.reason}")
-        else:
-            self._network.take(lease)
-            self._finder.told(self._network.hints)
-            fresh = self.state is State.NO_ADDRESS
-            self._move(Step.ADDRESS)
-            if fresh:
-                self._report(f"address {lease.address}/{lease.prefix} on {lease.interface}")
-                self._finder.begin()
-                self._try_at = now
         self._show()
 
-    def cable(self, plugged: bool) -> None:
-        """The network cable was put in or pulled out; only the words follow from that."""
+    def _addressed(self, news: bool, moved: bool, now: float) -> None:
+        fresh = self.state is State.NO_ADDRESS
+        self._move(Step.ADDRESS)
+        if news:
+            self._report(f"network: {self._search.network.hints}")
+        if self.state is State.SEEKING and (fresh or news):
+            self._search.again(now)
+        elif self.state is State.CONNECTED and moved:
+            self._report(f"our address changed: going back to {self._where()}")
+            self._await_return(timing.CRASH_RETURN_S, now, asked=True)
+
+    def cable(self, plugged: bool, now: float) -> None:
+        """The network cable was put in or pulled out; a lost server shows by its silence."""
+        self._search.network.plugged = plugged
         self._face.unplugged = not plugged
+        if plugged and self.state is State.SEEKING:
+            self._search.again(now)
         self._show()
 
     def remembered(self, servers: tuple[Server, ...]) -> None:
         """The server list of the terminal's last run."""
-        self._finder.remember(servers)
+        self._search.remember(servers)
 
     # The control connection
 
     def _connect(self, server: Server, now: float) -> None:
         self._attempt += 1
         self.server = server
-        self._try_at = None
+        self._search.at = None
         self._fail_at = now + timing.CONNECT_S
         self._actions.append(Connect(self._attempt, server))
 
@@ -165,13 +172,13 @@ class Terminal:
         self._drop_attempt()
         self._move(Step.FAILED)
         if now < self._return_until:
-            self._try_at = now + timing.RETURN_RETRY_S
+            self._search.at = now + timing.RETURN_RETRY_S
             return
         self._report(f"server {where} failed: {reason}")
         if self._card.ticket:
             # The redirection leads nowhere: ask any other server, and name the one that fails.
-            self._seek_without_this()
-        self._try_at = now
+            self._card.failed_over(self._search.lost(self.server, now))
+        self._search.at = now
         self._show()
 
     def _server_lost(self, reason: str, now: float) -> None:
@@ -182,13 +189,11 @@ class Terminal:
         if self.state is not State.SEEKING:
             self._move(Step.FAILED if self.state is State.CONNECTING else Step.LOST)
         self._leave_session()
-        self._seek_without_this()
-        self._try_at = now + self._rng.uniform(0, timing.FAILOVER_JITTER_S)
+        self._card.failed_over(self._search.lost(self.server, now))
+        if not self._search.network.usable:
+            self._move(Step.NO_ADDRESS)
+            self._search.at = None
         self._show()
-
-    def _seek_without_this(self) -> None:
-        self._card.failed_over(self.server.host if self.server else "")
-        self._finder.begin(lost=self.server)
 
     def _await_return(self, wait_s: float, now: float, *, asked: bool) -> None:
         """The same server is expected back: its display may go on meanwhile."""
@@ -197,7 +202,7 @@ class Terminal:
         self._card.failed_over("")
         self._asked_to_wait = asked
         self._return_until = now + min(wait_s, timing.MAX_RETURN_S)
-        self._try_at = now + timing.RETURN_RETRY_S
+        self._search.at = now + timing.RETURN_RETRY_S
 
     def _where(self) -> str:
         here = self.server
@@ -227,11 +232,11 @@ class Terminal:
         self._move(Step.WELCOME)
         if self.server is not None:
             self.server = Server(line.host, self.server.address, self.server.port)
+            self._search.found(self.server)
         self.server_version = line.version
         self._heartbeat.start(line.keepalive_ms, line.lost_ms, now)
         self._fail_at = None
         self._return_until = 0.0
-        self._finder.reached()
         if self._card.token is None:
             self._card.lost = ""
         self._servers(line.servers)
@@ -240,7 +245,7 @@ class Terminal:
         self._show()
 
     def _servers(self, servers: tuple[Server, ...]) -> None:
-        if self._finder.remember(servers):
+        if self._search.remember(servers):
             self._actions.append(RememberServers(servers))
 
     def _dispatch(self, line: control.Line, now: float) -> None:
@@ -426,18 +431,13 @@ class Terminal:
     def receive_datagram(self, data: bytes, source: tuple[str, int], now: float) -> None:
         """A serverR to our serverQ (a hint: TLS proves the server)."""
         try:
-            self._finder.answered(data)
+            self._search.answered(data, now if self.state is State.SEEKING else None)
         except RemoteProtocolError as error:
             self.dropped[error.reason] += 1
-            return
-        if self.state is State.SEEKING:
-            soon = now + timing.SERVER_ANSWERS_S
-            self._try_at = soon if self._try_at is None else min(self._try_at, soon)
 
     def looked_up(self, number: int, answer: Answer, now: float) -> None:
         """What became of a look-up; an empty answer if nothing did."""
-        if self._finder.found(number, answer) and self.state is State.SEEKING:
-            self._try_at = now
+        self._search.looked_up(number, answer, now if self.state is State.SEEKING else None)
 
     def _try_next(self, now: float) -> None:
         """Patent steps 907-909: the next candidate, or ask everybody and wait."""
@@ -448,29 +448,29 @@ class Terminal:
         if self._return_until:
             self._server_lost("it has not come back", now)
             return
-        step = self._finder.next(now)
+        step = self._search.next(now)
         if isinstance(step, Server):
             self._move(Step.TRY)
             self._connect(step, now)
-            self._show()
-            return
-        self._actions.append(step.action)
-        self._try_at = step.until
+        else:
+            self._actions.append(step)
+            if self._search.fruitless:  # the network is to blame: our session may be where it was
+                self._card.lost = ""
         self._show()
 
     # Time
 
     def next_deadline(self) -> float | None:
         """When `handle_deadline` is to be called next."""
-        times = (self._try_at, self._fail_at, self._heartbeat.deadline, self._card.insert_at)
+        times = (self._search.at, self._fail_at, self._heartbeat.deadline, self._card.insert_at)
         return min((time for time in times if time is not None), default=None)
 
     def handle_deadline(self, now: float) -> None:
         """Whatever is due."""
         if self._fail_at is not None and now >= self._fail_at:
             self._candidate_failed(f"no welcome within {timing.CONNECT_S} s", now)
-        if self._try_at is not None and now >= self._try_at:
-            self._try_at = None
+        if self._search.at is not None and now >= self._search.at:
+            self._search.at = None
             self._try_next(now)
         if self._heartbeat.deadline is not None and now >= self._heartbeat.deadline:
             self._keepalive(now)
