@@ -17,7 +17,7 @@ from dtu.core.input.events import (
 )
 from dtu.drivers.input import evdev_input
 from dtu.drivers.input.evdev_input import EvdevInput, merged
-from fakes.evdev import PipedHub
+from roamtools.bench.piped_hub import PipedHub
 
 KEYBOARD = Abilities(keys=frozenset(range(1, 120)), lamps=frozenset({0, 1, 2}))
 MOUSE = Abilities(keys=frozenset({0x110}), relative=frozenset({0, 1}))

@@ -87,6 +87,7 @@ class PipedDevice:
         self.abilities = abilities
         self.held: set[int] = set()
         self.leds = Leds()
+        self.closed = False
         self._io = _Descriptor(descriptor)
         os.set_blocking(descriptor, False)
 
@@ -111,6 +112,7 @@ class PipedDevice:
 
     def close(self) -> None:
         """Close the pipe's reading end."""
+        self.closed = True
         os.close(self._io.fd)
 
 
