@@ -4,9 +4,9 @@ import pytest
 
 from dtu.core import catalogue, timing
 from dtu.core.actions import Blank, Broadcast, CloseDisplay, Connect, Hangup, Lookup, Show
+from dtu.core.ip6 import Ip6
 from dtu.core.lease import Lease
 from dtu.core.lookups import AddressesOf, ServiceOf
-from dtu.core.network import Ip6
 from dtu.core.states import State
 from fakes.bench import ALICE, S1, S2, S3, Bench, bench_at, in_session, targets
 from roamwire.control import Cause, Insert, Welcome
@@ -99,6 +99,22 @@ def test_with_another_address_it_goes_back_to_the_same_server_and_keeps_the_pict
     bench.welcome("s1", S1, S2)
     (insert,) = bench.said(Insert)
     assert (insert.cause, insert.lost) == (Cause.FAILOVER, "")
+
+
+def test_between_the_old_address_and_the_new_one_there_may_be_none():
+    bench = in_session()
+    bench.no_lease()
+    lease(bench, "10.0.1.99")
+    assert bench.state is State.RETURNING
+    assert bench.of(CloseDisplay) == []
+
+
+def test_the_same_address_again_after_a_gap_is_no_reason_to_leave():
+    bench = in_session()
+    bench.no_lease()
+    bench.lease("10.0.0.1")
+    assert bench.state is State.CONNECTED
+    assert bench.of(Hangup) == []
 
 
 def test_if_the_server_cannot_be_reached_from_there_another_one_is_sought():

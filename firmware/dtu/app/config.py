@@ -136,6 +136,11 @@ class DtuConfig:
     image: bool
 
     @property
+    def router_file(self) -> Path:
+        """Where `roamdesk-link` writes what routers told on our interface."""
+        return self.run_dir / f"router-{self.interface}"
+
+    @property
     def server_list(self) -> Path:
         """Where the group's servers are remembered over a power-off."""
         return self.state_dir / "servers.json"

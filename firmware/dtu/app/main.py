@@ -26,6 +26,7 @@ from dtu.core import actions
 from dtu.core.events import CardEvent
 from dtu.core.finder import Finder
 from dtu.core.input.events import Leds
+from dtu.core.ip6 import Ip6
 from dtu.core.lease import Lease, NoLease
 from dtu.core.lookups import Answer
 from dtu.core.terminal import Terminal
@@ -37,6 +38,7 @@ from dtu.drivers.display.base import Screen, ScreenError
 from dtu.drivers.display.pygame_screen import open_screen
 from dtu.drivers.input.evdev_input import EvdevInput
 from dtu.drivers.net.carrier import CarrierWatch
+from dtu.drivers.net.ip6_watch import Ip6Watch
 from dtu.drivers.net.lease_file import LeaseFile
 from dtu.drivers.net.lookups import NetworkLookups
 from roamwire.settings import SettingsError
@@ -72,6 +74,7 @@ class TerminalProcess:
         self._lookups = NetworkLookups()
         self._card: CardDriver = PcscCardDriver() if config.card == "pcsc" else ScriptedCardDriver()
         self._carrier = CarrierWatch(config.interface)
+        self._ip6_watch = Ip6Watch(config.interface, config.router_file)
         self._language = languages()[config.language]
         self._lease: Lease | None = None
         self._words: Words | None = None
@@ -95,6 +98,7 @@ class TerminalProcess:
         self._lookups.start(self._looked_up)
         self._lease_file.start(self._lease_changed)
         self._carrier.start(self._cable)
+        self._ip6_watch.start(self._ip6_changed)
         self._card.start(self._post_card)
         self._input.start()
         pump = loop.create_task(self._pump_screen(self._screen.pump_interval_s))
@@ -115,6 +119,7 @@ class TerminalProcess:
         await asyncio.get_running_loop().run_in_executor(None, self._card.stop)
         self._lease_file.stop()
         self._carrier.stop()
+        self._ip6_watch.stop()
         await self._lookups.close()
         self._input.detach(session_lives=True)
         self._input.stop()
@@ -154,6 +159,11 @@ class TerminalProcess:
     def _cable(self, plugged: bool) -> None:
         self._trace("cable", plugged=plugged)
         self._terminal.cable(plugged, time.monotonic())
+        self._carry_on()
+
+    def _ip6_changed(self, ip6: Ip6) -> None:
+        self._trace("ip6", addresses=ip6.addresses)
+        self._terminal.address(ip6, time.monotonic())
         self._carry_on()
 
     def _post_card(self, event: CardEvent) -> None:

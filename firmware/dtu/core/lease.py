@@ -185,10 +185,13 @@ def _addresses(key: str, fields: dict[str, str], problems: list[str]) -> tuple[s
     return tuple(found)
 
 
+def is_domain(text: str) -> bool:
+    """Whether the text can be a domain of DNS."""
+    return len(text) <= MAX_NAME and _NAME.fullmatch(text) is not None
+
+
 def _domain(text: str, problems: list[str]) -> str:
-    if not text:
-        return ""
-    if len(text) <= MAX_NAME and _NAME.fullmatch(text):
+    if not text or is_domain(text):
         return text
     problems.append(f"domain: {text[:40]!r} is no domain")
     return ""

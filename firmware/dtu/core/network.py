@@ -5,23 +5,8 @@ Watching the network is the drivers' part; what follows from a change is decided
 
 from dataclasses import dataclass
 
+from dtu.core.ip6 import Ip6
 from dtu.core.lease import Lease, NoLease
-
-
-@dataclass(frozen=True)
-class Ip6:
-    """The interface's IPv6: global addresses, and what routers told of DNS (RFC 8106).
-
-    `link_local` has its zone (`fe80::1%eth0`). Addresses that are still being checked for
-    duplicates are not in it.
-    """
-
-    interface: str
-    addresses: tuple[str, ...] = ()
-    link_local: str = ""
-    dns: tuple[str, ...] = ()
-    domain: str = ""
-
 
 AddressEvent = Lease | NoLease | Ip6
 
@@ -43,15 +28,16 @@ class Network:
         self.plugged = True  # until a driver says otherwise
         self._lease: Lease | None = None
         self._ip6: Ip6 | None = None
+        self._before: tuple[str, ...] = ()
 
-    def take(self, event: AddressEvent) -> tuple[str, ...]:
-        """Addresses have come, stayed or gone; returns those of before."""
-        before = self.addresses
+    def take(self, event: AddressEvent) -> None:
+        """Addresses have come, stayed or gone."""
+        # Between an old address and a new one there is none for a moment.
+        self._before = self.addresses or self._before
         if isinstance(event, Ip6):
             self._ip6 = event
         else:
             self._lease = event if isinstance(event, Lease) else None
-        return before
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -72,12 +58,12 @@ class Network:
         """Whether a server that does not answer is to blame for it, as far as we can see."""
         return self.usable and self.plugged
 
-    def has_moved(self, before: tuple[str, ...], server: str) -> bool:
+    def has_moved(self, server: str) -> bool:
         """Whether a connection to that server is dead, since none of its end's addresses is left.
 
         Without any address it may come back: the keepalive judges that.
         """
-        was = {each for each in before if _is_ip6(each) == _is_ip6(server)}
+        was = {each for each in self._before if _is_ip6(each) == _is_ip6(server)}
         return self.usable and bool(was) and not was & set(self.addresses)
 
     @property

@@ -29,9 +29,9 @@ class Search:
 
     def address(self, event: AddressEvent, server: Server | None) -> tuple[bool, bool]:
         """Addresses came or went: is there anything new, and is a connection to `server` dead?"""
-        before = self.network.take(event)
+        self.network.take(event)
         news = self._finder.told(self.network.hints)
-        return news, server is not None and self.network.has_moved(before, server.address)
+        return news, server is not None and self.network.has_moved(server.address)
 
     def again(self, now: float) -> None:
         """The network is another than it was: a new search, and our last server is the first."""

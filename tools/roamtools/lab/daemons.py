@@ -130,8 +130,15 @@ def dhcp_job(name: str) -> Job:
     """A terminal's own DHCP client with the terminal's own hook."""
     script = plan.project_root() / "firmware" / "etc" / "udhcpc" / "roamdesk.script"
     command = ["udhcpc", "-f", "-i", "eth0", "-s", str(script), "-V", "roamdesk.dtu"]
-    command += ["-O", "43", "-O", "224", "-x", f"hostname:{name}", "-t", "3", "-T", "1", "-A", "2"]
+    command += ["-p", f"{DTU_RUN_DIR}/udhcpc-eth0.pid", "-O", "43", "-O", "224"]
+    command += ["-x", f"hostname:{name}", "-t", "3", "-T", "1", "-A", "2"]
     return Job("udhcpc", command, restart=True, env={"ROAMDESK_RUN_DIR": DTU_RUN_DIR})
+
+
+def link_job() -> Job:
+    """What wakes the DHCP client when the cable is put in, and asks routers."""
+    script = plan.project_root() / "firmware" / "etc" / "network" / "roamdesk-link"
+    return Job("link", [str(script), "eth0"], restart=True, env={"ROAMDESK_RUN_DIR": DTU_RUN_DIR})
 
 
 def dtu_job() -> Job:

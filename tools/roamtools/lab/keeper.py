@@ -66,6 +66,7 @@ class Keeper:
             "kill": lambda: self._kill(self._node(order)),
             "cut": lambda: self._connect(order, False),
             "heal": lambda: self._connect(order, True),
+            "plug": lambda: self._node(order).port.plug(order["plugged"]),
             "forget": lambda: self._forget(self._node(order)),
             "dhcp": lambda: self._dhcp(order),
             "state": lambda: None,

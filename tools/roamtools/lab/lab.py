@@ -241,7 +241,8 @@ class Lab(LabNodes):
         self._credentials.equip_desk(name, node_dir)
         toml = daemons.toml(daemons.desk_settings(name, settings or {}))
         (node_dir / "etc/roamdesk/dtu.toml").write_text(toml)
-        jobs = [daemons.dhcp_job(name), daemons.pcscd_job(), daemons.card_job()]
+        jobs = [daemons.dhcp_job(name), daemons.link_job()]
+        jobs += [daemons.pcscd_job(), daemons.card_job()]
         if with_daemons:
             jobs.append(daemons.dtu_job())
         self._start_node(name, jobs)
@@ -298,6 +299,10 @@ class Lab(LabNodes):
         call(self.node_dir(server) / "init.sock", order)
 
     # Desks
+
+    def plug(self, desk: str, plugged: bool) -> None:
+        """Put the network cable of a desk in or pull it: unlike `cut`, the desk is told."""
+        self._order(op="plug", name=desk, plugged=plugged)
 
     def insert(self, desk: str, card: str, mode: str = "normal", hurried: bool = False) -> float:
         """Put a card (A, B, C or a hex number) into a desk's reader; gives the moment.

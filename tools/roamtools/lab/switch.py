@@ -82,6 +82,10 @@ class Port:
         _ip([f"link set {self.name} master {BRIDGE}"])
         self.connected = True
 
+    def plug(self, plugged: bool) -> None:
+        """Put the cable in or pull it: the node's end loses its carrier."""
+        _ip([f"link set {self.name} {'up' if plugged else 'down'}"])
+
     def forget(self) -> None:
         """Take the port away, when its node has no process left."""
         _ip([f"link delete {self.name}"])
@@ -97,6 +101,7 @@ class DhcpOptions:
     listed: str = ""
     dns: str = str(plan.SWITCH_ADDRESS)
     lease_time: str = LEASE_TIME
+    leases: tuple[int, int] = (plan.FIRST_LEASE, plan.LAST_LEASE)
     more: Sequence[str] = ()
 
 
@@ -114,7 +119,7 @@ def dnsmasq_config(lab_dir: Path, told: DhcpOptions) -> str:
     A file, because on the command line dnsmasq takes quotation marks for part of the text.
     """
     vendor = "vendor:roamdesk.dtu"
-    first, last = plan.NETWORK[plan.FIRST_LEASE], plan.NETWORK[plan.LAST_LEASE]
+    first, last = (plan.NETWORK[number] for number in told.leases)
     lines = [
         "user=root",
         "no-ping",  # its check for a used address costs 3 s a lease
