@@ -53,9 +53,9 @@ def test_a_copyable_card_is_named_while_its_session_opens(kind, notes):
 def test_what_the_menu_asks_for_goes_to_the_server():
     bench = in_session()
     bench.terminal.browse()
-    bench.terminal.choose("b2")
-    bench.terminal.choose("")
-    bench.terminal.sign_off()
+    bench.terminal.choose("b2", bench.now)
+    bench.terminal.choose("", bench.now)
+    bench.terminal.sign_off(bench.now)
     bench.act()
     assert bench.said(Browse) == [Browse(bench.seq)]
     assert bench.said(Select) == [Select(bench.seq, "b2"), Select(bench.seq, "")]
@@ -64,16 +64,38 @@ def test_what_the_menu_asks_for_goes_to_the_server():
 
 def test_the_session_on_the_screen_is_not_chosen_again():
     bench = in_session()
-    bench.terminal.choose("a1")
+    bench.terminal.choose("a1", bench.now)
     assert bench.act() == []
 
 
-@pytest.mark.parametrize("wish", ["browse", "sign_off", "lock"])
-def test_without_a_session_there_is_nothing_to_ask_for(wish):
+def test_without_a_session_there_is_nothing_to_ask_for():
     bench = bench_at(State.CONNECTED)
-    getattr(bench.terminal, wish)()
-    bench.terminal.choose("")
+    bench.terminal.browse()
+    bench.terminal.lock()
+    bench.terminal.sign_off(bench.now)
+    bench.terminal.choose("", bench.now)
     assert bench.act() == []
+
+
+def test_while_a_choice_is_under_way_a_lost_picture_is_not_asked_for():
+    bench = in_session()
+    bench.terminal.choose("b2", bench.now)
+    bench.act()
+    bench.terminal.display_lost("a1", 1, "revoked", bench.now)
+    bench.act()
+    bench.alive(1.0)
+    assert bench.said(Insert) == []
+    bench.hear(control.Connect(bench.seq, "b2", 4, "t2", 7010, "alice"))
+    assert bench.terminal.session == "b2"
+    bench.alive(10.0)
+    assert bench.said(Insert) == []
+
+
+def test_a_choice_that_nobody_answers_ends_in_an_insert():
+    bench = in_session()
+    bench.terminal.sign_off(bench.now)
+    bench.alive(6.0)
+    assert len(bench.said(Insert)) == 1
 
 
 def test_the_sessions_to_choose_from():

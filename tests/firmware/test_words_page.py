@@ -22,9 +22,8 @@ from dtu.drivers.display.words_page import (
     lay_out,
 )  # fmt: skip
 from dtu.drivers.display.words_painter import WordsPainter, draw_icon
+from fakes.eyes import LONG_NAME, SIZES, contrast
 
-SIZES = [(640, 480), (1024, 768), (1280, 800), (1920, 1080), (3840, 2160), (1080, 1920)]
-LONG_NAME = "reception-second-floor-left-of-the-stairs-behind-the-plant-0017"
 PLACES = dict.fromkeys(("server", "desk", "terminal"), LONG_NAME)
 PLACES |= {"time": "1970-01-01 00:00", "percent": "100", "tries": "10", "dots": "•" * 16}
 PLACES |= {"fingerprint": "3f2a-91c0-77de-05ab"}
@@ -77,18 +76,6 @@ def test_sentences_are_read_at_two_metres_on_a_15_inch_screen():
     screen_mm = 15 * 25.4 * 3 / 5  # height of 4:3
     assert minutes_of_arc(screen_mm * TEXT_SHARE * CAPITAL, 2000) >= 16
     assert minutes_of_arc(screen_mm * NOTE_SHARE * CAPITAL, 1300) >= 16
-
-
-def luminance(colour):
-    """Relative luminance, WCAG 2.1."""
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
-              for c in (value / 255 for value in colour)]  # fmt: skip
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one, other):
-    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
 
 
 def test_the_formula_of_contrast():

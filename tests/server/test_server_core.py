@@ -264,7 +264,7 @@ def test_a_second_desk_takes_the_session_over(site):
     first = opened(site, one)
     second = opened(site, two)
     assert second.session == first.session
-    assert one.told(Disconnect) == [Disconnect(one.seq, "taken-over")]
+    assert one.told(Disconnect) == [Disconnect(one.seq, "taken-over", desk=two.name)]
     assert site.actions(Revoke)[-1] == Revoke(first.session, first.epoch)
     assert shown(site) == {"desk2": ("s1", first.session)}
     one.say(Remove(one.seq + 1))  # the loser's card out must not blank the winner
@@ -277,7 +277,7 @@ def test_a_session_still_starting_can_be_taken_over(site):
     two.insert()
     site.run(1.0)
     assert one.told(Connect) == []
-    assert one.told(Disconnect) == [Disconnect(1, "taken-over")]
+    assert one.told(Disconnect) == [Disconnect(1, "taken-over", desk="desk2")]
     assert two.told(Connect)[0].epoch == 2
     assert len(site.actions(StartSession)) == 1
 

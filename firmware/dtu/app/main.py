@@ -15,9 +15,9 @@ from typing import Any
 from dtu.app.bench_channel import BenchChannel
 from dtu.app.config import DtuConfig, load_config
 from dtu.app.control_link import ControlLink
+from dtu.app.desk_face import DeskFace, menu_chord
 from dtu.app.display_link import DisplayLink, Drawn, FirstFrame, Lamps, LinkEvent, LinkLost
 from dtu.app.input_desk import InputDesk
-from dtu.app.languages import languages
 from dtu.app.query_socket import QuerySocket
 from dtu.app.server_list import ServerListFile
 from dtu.app.service_manager import ServiceManager
@@ -30,7 +30,6 @@ from dtu.core.ip6 import Ip6
 from dtu.core.lease import Lease, NoLease
 from dtu.core.lookups import Answer
 from dtu.core.terminal import Terminal
-from dtu.core.words import Words
 from dtu.drivers.card.base import CardDriver
 from dtu.drivers.card.pcsc import PcscCardDriver
 from dtu.drivers.card.scripted import ScriptedCardDriver
@@ -68,16 +67,25 @@ class TerminalProcess:
         self._control = ControlLink(tls, self._link_opened, self._line, self._link_closed)
         self._display = DisplayLink(screen, tls, self._display_event)
         driver = EvdevInput() if config.input == "evdev" else None
-        self._input = InputDesk(self._display, screen.move_pointer, screen.size, driver)
+        self._face = DeskFace(
+            config, screen, self._terminal, address=self._address, carry_on=self._carry_on
+        )
+        self._input = InputDesk(
+            self._display,
+            screen.move_pointer,
+            screen.size,
+            driver,
+            [menu_chord(config.menu_keys)],
+            self._face.hotkey,
+        )
+        self._face.use_input(self._input)
         self._query = QuerySocket(config.group_port, self._datagram)
         self._lease_file = LeaseFile(config.lease_file)
         self._lookups = NetworkLookups()
         self._card: CardDriver = PcscCardDriver() if config.card == "pcsc" else ScriptedCardDriver()
         self._carrier = CarrierWatch(config.interface)
         self._ip6_watch = Ip6Watch(config.interface, config.router_file)
-        self._language = languages()[config.language]
         self._lease: Lease | None = None
-        self._words: Words | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._service_manager = ServiceManager()
         self._stop = asyncio.Event()
@@ -204,7 +212,7 @@ class TerminalProcess:
             self._input.session_leds(Leds(caps=leds.caps, num=leds.num, scroll=leds.scroll))
             return
         if isinstance(event, FirstFrame):
-            self._words = None
+            self._face.session_shown()
             self._service_manager.status(f"Session {event.session}")
             self._input.attach()
             self._trace("first_frame", session=event.session, epoch=event.epoch, at=event.at)
@@ -220,6 +228,7 @@ class TerminalProcess:
         """Carry out what the core wants, and set the next timer."""
         while (action := self._terminal.next_action()) is not None:
             self._carry_out(action)
+        self._face.refresh()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -254,14 +263,14 @@ class TerminalProcess:
                 self._input.detach(session_lives=True)
                 self._display.close()
             case actions.Blank():
-                self._screen.blank()
+                self._face.blank()
                 self._trace("blank")
             case actions.Show():
-                keys = self._language.chord(self._config.menu_keys)
-                self._words = words = self._language.words(action.message, hotkey=keys)
+                words = self._face.show(action)
                 self._service_manager.status(words.title)
-                self._screen.show_words(words, action.dim)
                 self._trace("words", code=words.code, title=words.title)
+            case actions.Offered():
+                self._face.offered(action.offers)
             case actions.RememberServers():
                 self._server_list.save(action.servers)
             case actions.Broadcast():
@@ -271,6 +280,9 @@ class TerminalProcess:
                 self._lookups.ask(action)
             case actions.Report():
                 _LOG.info("%s", action.text)
+
+    def _address(self) -> str:
+        return self._lease.address if self._lease else ""
 
     def _broadcast_address(self) -> str:
         if self._lease is None:
@@ -285,16 +297,17 @@ class TerminalProcess:
     def _state(self) -> Mapping[str, Any]:
         """The terminal's state for the bench."""
         terminal = self._terminal
-        shown = self._display.shown
+        shown, words = self._display.shown, self._face.words
         return {
             "name": self._config.name,
             "state": terminal.state.value,
             "server": terminal.server.host if terminal.server else "",
-            "address": self._lease.address if self._lease else "",
+            "address": self._address(),
             "session": shown[0] if shown else "",
             "epoch": shown[1] if shown else 0,
-            "code": self._words.code if self._words else 0,
-            "title": self._words.title if self._words else "",
+            "code": words.code if words else 0,
+            "title": words.title if words else "",
+            "menu": self._face.menu_page,
         }
 
 

@@ -77,6 +77,11 @@ class Presence:
         self.asked = True
         return line
 
+    def asks(self, now: float) -> None:
+        """The server was asked for something else; without an answer an insert follows."""
+        self.insert_at = now + timing.INSERT_ANSWER_S
+        self.asked = True
+
     def answered(self) -> None:
         """The server has answered the insert."""
         self.insert_at = None

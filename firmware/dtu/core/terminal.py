@@ -395,16 +395,18 @@ class Terminal:
         if self.session and self.state is State.CONNECTED:
             self._send(control.Browse(self._card.seq))
 
-    def choose(self, session: str) -> None:
+    def choose(self, session: str, now: float) -> None:
         """Show another session of the token, "" for one more."""
         if self.session not in ("", session) and self.state is State.CONNECTED:
             self._send(control.Select(self._card.seq, session))
+            self._card.asks(now)
 
-    def sign_off(self) -> None:
+    def sign_off(self, now: float) -> None:
         """End the session and its programs."""
         if self.session and self.state is State.CONNECTED:
             self._report("signing off")
             self._send(control.SignOff(self._card.seq))
+            self._card.asks(now)
 
     def lock(self) -> None:
         """As if the card were out; it has to go out and in again."""

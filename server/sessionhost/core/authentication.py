@@ -116,7 +116,12 @@ class AuthenticationManager:
             return None
         inserting.registration = found
         if inserting.ticket is not None and self._ends_here(inserting.token, inserting.ticket, now):
-            return self._act(link, inserting, decide_redirected(self._here(inserting, now)), now)
+            return self._act(
+                link,
+                inserting,
+                decide_redirected(self._here(inserting, now), inserting.ticket.session),
+                now,
+            )
         self._ask(link, inserting, now)
         return None
 
@@ -181,13 +186,13 @@ class AuthenticationManager:
             return None
         link.inserting = None
         if isinstance(decision, RedirectTo):
-            self._redirect(link, inserting, decision, now)
+            self.redirect(link, inserting, decision, now)
             return None
         if inserting.registration is None:
             return None
         return Admitted(link, inserting, inserting.registration, decision)
 
-    def _redirect(self, link: Link, inserting: Inserting, to: RedirectTo, now: float) -> None:
+    def redirect(self, link: Link, inserting: Inserting, to: RedirectTo, now: float) -> None:
         """Step 922: send the DTU away with a ticket that only the target can redeem."""
         target, secrets = to.answer, self._group.secrets
         ticket = tickets.RedirectTicket(

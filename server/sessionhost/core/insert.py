@@ -67,8 +67,13 @@ class Here:
     home: str = ""
 
 
-def decide_redirected(here: Here) -> Decision:
-    """Steps 912 yes, 913, 914 or 915: a valid redirect ceases the search."""
+def decide_redirected(here: Here, session: str = "") -> Decision:
+    """Steps 912 yes, 913, 914 or 915: a valid redirect ceases the search.
+
+    `session` is the one that the ticket names: a person may have chosen an older one.
+    """
+    if session in (claim.session for claim in here.claims):
+        return ConnectHere(session)
     newest = _newest(here.claims)
     return CreateHere("redirected here") if newest is None else ConnectHere(newest.session)
 

@@ -11,6 +11,8 @@ from ipaddress import IPv4Address
 
 from roamwire.control import (
     Alive,
+    Browse,
+    Cause,
     Connect,
     Disconnect,
     Hello,
@@ -19,12 +21,15 @@ from roamwire.control import (
     Line,
     Notice,
     Remove,
+    Select,
     Servers,
+    SignOff,
     Welcome,
     parse_line,
 )
 from roamwire.errors import RemoteProtocolError
 from roamwire.notices import DisconnectReason, NoticeCode
+from roamwire.version import VERSION
 from sessionhost.core import timing
 from sessionhost.core.actions import (
     Action,
@@ -37,6 +42,7 @@ from sessionhost.core.actions import (
     StopSession,
 )
 from sessionhost.core.authentication import Admitted, AuthenticationManager
+from sessionhost.core.choosing import MAX_SESSIONS_PER_TOKEN, Found, SessionChooser
 from sessionhost.core.group import (
     GroupManager,
     HostDown,
@@ -46,9 +52,7 @@ from sessionhost.core.group import (
     TokenAnswered,
     TokenAsked,
 )
-from sessionhost.core.insert import (
-    CreateHere,
-)
+from sessionhost.core.insert import CreateHere, RedirectTo
 from sessionhost.core.links import MAX_BAD_LINES, MAX_LINKS, Inserting, Link
 from sessionhost.core.registration import Registration
 from sessionhost.core.sessions import MAX_SESSIONS, Session, SessionManager
@@ -72,6 +76,7 @@ class ServerCore:
         self.authentication = AuthenticationManager(
             group, self.sessions, self._links, self._outbox, rng
         )
+        self.choosing = SessionChooser(group, self.sessions, self._outbox)
         self._restarting = False
 
     def terminals(self) -> list[dict[str, str]]:
@@ -128,6 +133,8 @@ class ServerCore:
         elif isinstance(line, Remove):
             self._leave(link, now)
             self._outbox.report(f"card out at {link.dtu}")
+        elif isinstance(line, Browse | Select | SignOff):
+            self._menu(link, line, now)
         else:
             raise RemoteProtocolError("state", f"{type(line).__name__} is not for servers")
 
@@ -135,7 +142,9 @@ class ServerCore:
         link.hello = line
         servers = self.group.servers_for(link.address, now)
         host = self.group.standing.host
-        welcome = Welcome(host, int(timing.KEEPALIVE_S * 1000), int(timing.LOST_S * 1000), servers)
+        welcome = Welcome(
+            host, int(timing.KEEPALIVE_S * 1000), int(timing.LOST_S * 1000), servers, VERSION
+        )
         self._outbox.send(link.link, welcome)
 
     def _hang_up(self, link: Link, why: str, now: float) -> None:
@@ -146,6 +155,7 @@ class ServerCore:
     def _leave(self, link: Link, now: float) -> None:
         """The link shows nothing from `now` on: card out, connection gone, or a new insert."""
         self.authentication.forget(link)
+        self.choosing.forget(link)
         session = self.sessions.get(link.session)
         if session is not None and self.sessions.detach(session, link.epoch, now):
             self._outbox.put(Revoke(session.session, link.epoch))
@@ -180,17 +190,24 @@ class ServerCore:
         """Step 915."""
         link, inserting, registration = admitted.link, admitted.inserting, admitted.registration
         recipe = registration.recipe or self._recipe
+        if not self._new(link, inserting, registration.user, recipe, decision.why, now):
+            self._outbox.send(link.link, Notice(inserting.seq, int(NoticeCode.NO_SERVER_FREE)))
+
+    def _new(
+        self, link: Link, inserting: Inserting, user: str, recipe: str, why: str, now: float
+    ) -> bool:
+        """A new session for the link; False if this host is full."""
         session = self.sessions.create(
-            inserting.token, registration.user, recipe, now, now + timing.SESSION_START_S
+            inserting.token, user, recipe, now, now + timing.SESSION_START_S
         )
         if session is None:
-            self._outbox.send(link.link, Notice(inserting.seq, int(NoticeCode.NO_SERVER_FREE)))
-            return
+            return False
         self._count_sessions()
-        self._outbox.report(f"new session {session.session} of {session.user} here: {decision.why}")
+        self._outbox.report(f"new session {session.session} of {session.user} here: {why}")
         self._outbox.send(link.link, Notice(inserting.seq, int(NoticeCode.STARTING)))
         self._attach(link, session, inserting, now)
         self._start(session)
+        return True
 
     def _attach(self, link: Link, session: Session, inserting: Inserting, now: float) -> None:
         """Step 914: the newest insert wins; whoever showed the session before is told."""
@@ -203,7 +220,8 @@ class ServerCore:
             if loser is not None and loser is not link:
                 loser.session, loser.epoch = "", 0
                 self._outbox.send(
-                    loser.link, Disconnect(loser.seq, DisconnectReason.TAKEN_OVER.value)
+                    loser.link,
+                    Disconnect(loser.seq, DisconnectReason.TAKEN_OVER.value, desk=link.dtu),
                 )
         self._outbox.report(
             f"session {session.session} of {session.user} shown at {link.dtu}, "
@@ -220,6 +238,52 @@ class ServerCore:
         )
         shown = (session.session, session.epoch, ticket, self._display_port, session.user)
         self._outbox.send(link.link, Connect(link.seq, *shown))
+
+    # The menu: what a person asks for who has a session on the screen
+
+    def _menu(self, link: Link, line: Browse | Select | SignOff, now: float) -> None:
+        current = self.sessions.get(link.session)
+        if current is None or line.seq != link.seq:
+            raise RemoteProtocolError("state", "the menu of a session that is not shown there")
+        if isinstance(line, SignOff):
+            self._outbox.report(f"session {current.session} is signed off at {link.dtu}")
+            self._outbox.put(StopSession(current.session))
+        elif isinstance(line, Browse):
+            self.choosing.browse(link, current.token, now)
+        elif line.session:
+            self._choose(link, current, line.session, now)
+        else:
+            self._one_more(link, current, now)
+        self._drain_group(now)
+
+    def _choose(self, link: Link, current: Session, session: str, now: float) -> None:
+        chosen = self.sessions.get(session)
+        if chosen is None or chosen.token != current.token:
+            self.choosing.seek(link, current.token, session, now)
+        elif chosen is not current:
+            self._leave(link, now)
+            self._attach(link, chosen, Inserting(link.seq, chosen.token, Cause.INSERT), now)
+
+    def _one_more(self, link: Link, current: Session, now: float) -> None:
+        mine, full = self.sessions.for_token(current.token), self.group.standing.closed
+        if full or len(mine) >= MAX_SESSIONS_PER_TOKEN:
+            self._outbox.report(f"{link.dtu} gets no further session: {len(mine)} are here")
+            self.choosing.browse(link, current.token, now)
+            return
+        self._leave(link, now)
+        inserting = Inserting(link.seq, current.token, Cause.INSERT)
+        self._new(link, inserting, current.user, current.recipe, "asked for in the menu", now)
+
+    def _found(self, found: Found, now: float) -> None:
+        """The chosen session is on another server: the terminal goes there."""
+        link = self._links.get(found.link)
+        if link is not None:
+            self._leave(link, now)
+            inserting = Inserting(link.seq, found.token, Cause.INSERT)
+            why = f"session {found.session} was chosen"
+            self.authentication.redirect(
+                link, inserting, RedirectTo(found.answer, why, found.session), now
+            )
 
     # Sessions
 
@@ -302,6 +366,8 @@ class ServerCore:
                 self.authentication.asked(event, now)
             elif isinstance(event, TokenAnswered):
                 self._admit(self.authentication.answered(event, now), now)
+                if (found := self.choosing.answered(event, now)) is not None:
+                    self._found(found, now)
             elif isinstance(event, NameClash):
                 self._outbox.report(
                     f"another host at {event.source} uses our name: rename one of them"

@@ -7,7 +7,7 @@ from dtu.app.languages import languages
 from dtu.core import catalogue
 from dtu.core.language import Language
 from dtu.core.words import Message
-from roamtools.words.pictures import EXAMPLES, KEYS, message_name, messages
+from roamtools.words.pictures import EXAMPLES, KEYS, menu_views, message_name, messages
 
 SHOWN_SIZE = (640, 480)
 """The size of the single pictures on the page; the smallest screen that must be readable."""
@@ -31,6 +31,24 @@ out.
 """
 
 
+MENU = """
+## The menu
+
+Ctrl+Alt+Home (setting `menu_keys`) opens the menu over whatever is shown; the same keys or Escape
+close it. Arrow keys and Enter or the mouse choose. The session is darkened and gets no key
+meanwhile; what it paints is seen when the menu is away. The menu goes when the card goes.
+
+- **Sessions**: all sessions of the card on all servers that can be reached. Choosing one shows it
+  here, wherever it runs; `New session` starts one more, at most four a card on one server.
+- **Volume**: grey as long as the terminal has no sound.
+- **Information**: what to read out on the phone.
+- **Language**: until the card is out.
+- **Lock**: the screen is wiped as if the card were out; the card has to go out and in again.
+- **Sign off**: asks first, then ends the session and all its programs.
+
+"""
+
+
 def guide() -> dict[str, dict[str, str]]:
     """When each message is shown and what to do, by number as text."""
     text = files("roamtools.words").joinpath("guide.toml").read_text(encoding="utf-8")
@@ -44,12 +62,22 @@ def markdown() -> str:
     for message in catalogue.everything():
         forms = [form for form in messages() if form.code == message.code]
         parts += _section(message.code, forms, told[str(message.code)])
+    parts += [MENU, *_menu()]
     parts.append("\n## All screens, on a wide and on a turned screen\n\n")
     for language in languages().values():
         for width, height in SHEET_SIZES:
             name = f"sheet-{language.code}-{width}x{height}.png"
             parts.append(f"![{language.name}, {width}x{height}](screens/{name})\n\n")
     return "".join(parts).rstrip() + "\n"
+
+
+def _menu() -> list[str]:
+    width, height = SHOWN_SIZE
+    return [
+        f"![{name}, {language.name}](screens/{name}-{language.code}-{width}x{height}.png)\n"
+        for language in languages().values()
+        for name, _ in menu_views(language)
+    ]
 
 
 def _table() -> list[str]:

@@ -9,10 +9,15 @@ from PIL import Image
 from dtu.app.languages import languages
 from dtu.core import catalogue
 from dtu.core.language import Language
+from dtu.core.menu import Facts, Menu, MenuPage, MenuView
 from dtu.core.words import Icon, Message
+from dtu.drivers.display.menu_page import lay_out_menu
 from dtu.drivers.display.sdl import pygame
 from dtu.drivers.display.words_page import BACKGROUND, Page, lay_out
 from dtu.drivers.display.words_painter import WordsPainter
+from roamwire.control import Offer
+from roamwire.tokens import Token
+from roamwire.version import VERSION
 
 COLOURS = 32
 """Of a picture's palette: enough for the smooth edges of letters, and a third of the bytes."""
@@ -34,6 +39,25 @@ EXAMPLES = {
 """What stands in the places of messages in the pictures."""
 
 KEYS = "ctrl-alt-home"
+
+FACTS = Facts(
+    "desk1",
+    "10.0.0.99",
+    "s1 (10.0.0.1)",
+    VERSION,
+    VERSION,
+    0.0009,
+    Token("uid", "04a1b2c3"),
+    "5f1c09d2a4b87e36",
+    None,
+    tuple((code, language.name) for code, language in languages().items()),
+)
+OFFERS = (
+    Offer(FACTS.session, "s1", 0, True),
+    Offer("b2", "s2", 25 * 60, False),
+    Offer("c3", "s3", 3 * 86400, False),
+)
+"""What stands in the pictures of the menu."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +85,16 @@ def message_name(message: Message) -> str:
     return "-".join([str(message.code), *special])
 
 
+def menu_views(language: Language) -> Iterable[tuple[str, MenuView]]:
+    """Every page of the menu, by its name."""
+    for page in MenuPage:
+        menu = Menu()
+        menu.open()
+        menu.page = page
+        menu.offered(OFFERS)
+        yield f"menu-{page.value.replace('_', '-')}", menu.view(FACTS, language)
+
+
 class Studio:
     """Lays out and paints; `close` gives the fonts back."""
 
@@ -76,6 +110,8 @@ class Studio:
         for message in messages():
             words = language.words(message, hotkey=language.chord(KEYS))
             yield Screen(message_name(message), lay_out(words, size, self._painter.measure))
+        for name, view in menu_views(language):
+            yield Screen(name, lay_out_menu(view, size, self._painter.measure).page)
 
     def paint(self, page: Page, size: tuple[int, int]) -> Image.Image:
         """What a person would see."""

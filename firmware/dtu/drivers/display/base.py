@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from dtu.core.menu import MenuView
 from dtu.core.rfb import Cursor, Rect
 from dtu.core.rfb.events import Bytes
 from dtu.core.words import Words
@@ -43,6 +44,15 @@ class Screen(Protocol):
 
     def show_words(self, words: Words, dim: bool) -> None:
         """Show a message; with `dim` the session shown last stays visible behind it, darkened."""
+
+    def show_menu(self, view: MenuView | None) -> None:
+        """Lay the menu over what is shown, a session darkened; None takes it away.
+
+        What is shown meanwhile is seen when the menu is away. `blank` takes the menu away too.
+        """
+
+    def menu_row_at(self, x: int, y: int) -> int:
+        """The row of the menu under a pixel; -1 if none is."""
 
     def blank(self) -> None:
         """Black, at once; the last frame is overwritten and cannot come back."""

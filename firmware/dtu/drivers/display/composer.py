@@ -30,6 +30,11 @@ class Composer:
         self._pointer: tuple[int, int] | None = None
 
     @property
+    def pointer(self) -> tuple[int, int] | None:
+        """Where the pointer is; None before it was moved."""
+        return self._pointer
+
+    @property
     def has_frame(self) -> bool:
         """True while a session's frame is kept."""
         return self._frame is not None
@@ -40,9 +45,13 @@ class Composer:
 
     def take_frame(self, framebuffer: Bytes, cursor: Cursor | None, target: Target) -> list[Rect]:
         """Keep another frame and paint all of the screen."""
+        self.keep_frame(framebuffer, cursor)
+        return self.repaint(target)
+
+    def keep_frame(self, framebuffer: Bytes, cursor: Cursor | None) -> None:
+        """Keep another frame or pointer, and paint nothing."""
         self._frame = framebuffer
         self._cursor = cursor
-        return self.repaint(target)
 
     def repaint(self, target: Target) -> list[Rect]:
         """Paint all of the screen: the frame, black beside it, and the pointer."""

@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dtu.core.input import usb_usages
+from dtu.core.menu import MenuView
 from dtu.core.rfb import Cursor, Rect
 from dtu.core.rfb.events import Bytes
 from dtu.core.words import Words
 from dtu.drivers.display import words_page
 from dtu.drivers.display.base import ScreenError
 from dtu.drivers.display.composer import Composer, Target
+from dtu.drivers.display.menu_overlay import MenuOverlay
 from dtu.drivers.display.sdl import pygame
 from dtu.drivers.display.words_painter import WordsPainter
 from dtu.drivers.input.base import InputEvent, Key, Pointer
@@ -71,13 +73,14 @@ class PygameScreen:
         self._surface = surface
         self._size = surface.get_size()
         self._composer = Composer(self._size)
-        self._words_shown = False
+        self._words: Words | None = None
         self._needs_pump = needs_pump
         self._pending: list[InputEvent] = []
         self._keysyms: dict[int, int] = {}
         self._buttons = 0
         self._close_requested = False
         self._painter = WordsPainter()
+        self._menu = MenuOverlay(self._painter)
         pygame.display.set_caption("Roamdesk")
         pygame.mouse.set_visible(False)
 
@@ -101,15 +104,23 @@ class PygameScreen:
     ) -> None:
         """Show a session: all of it if it was not shown before, else the changed rectangles."""
         composer = self._composer
-        if self._words_shown or not composer.is_frame(framebuffer):
-            self._words_shown = False
+        covered, self._words = self._words is not None, None
+        if self._menu.view is not None:
+            composer.keep_frame(framebuffer, cursor)
+            if covered:
+                self._repaint()
+        elif covered or not composer.is_frame(framebuffer):
             self._paint(lambda target: composer.take_frame(framebuffer, cursor, target))
         else:
             self._paint(lambda target: composer.update(rects, cursor, target))
 
     def move_pointer(self, x: int, y: int) -> None:
         """The pointer is at this pixel of the screen now."""
-        if self._words_shown or not self._composer.has_frame:
+        if self._menu.view is not None:
+            self._composer.place_pointer(x, y)
+            pygame.display.update(self._menu.move(self._surface, (x, y)))
+            return
+        if self._words is not None or not self._composer.has_frame:
             self._composer.place_pointer(x, y)
             return
         self._paint(lambda target: self._composer.move(x, y, target))
@@ -118,13 +129,32 @@ class PygameScreen:
         """Show a message; with `dim` the session shown last stays visible behind it, darkened."""
         if not dim:
             self._composer.drop_frame()
-        if self._composer.has_frame:
-            self._paint(self._composer.repaint_dimmed)
-        else:
-            self._surface.fill(words_page.BACKGROUND)
-        page = words_page.lay_out(words, self._size, self._painter.measure)
-        self._painter.paint(page, self._surface)
-        self._words_shown = True
+        self._words = words
+        self._repaint()
+
+    def show_menu(self, view: MenuView | None) -> None:
+        """Lay the menu over what is shown, a session darkened; None takes it away."""
+        self._menu.view = view
+        self._repaint()
+
+    def menu_row_at(self, x: int, y: int) -> int:
+        """The row of the menu under a pixel; -1 if none is."""
+        return self._menu.row_at(x, y)
+
+    def _repaint(self) -> None:
+        """All of the screen: session, words, menu, in this order."""
+        composer, whole = self._composer, pygame.surfarray.pixels2d(self._surface).T
+        if composer.has_frame and (self._words is not None or self._menu.view is not None):
+            composer.repaint_dimmed(whole)
+        elif composer.has_frame:
+            composer.repaint(whole)
+        del whole  # the surface is locked as long as it lives
+        if not composer.has_frame:
+            self._surface.fill(words_page.BACKGROUND if self._words is not None else 0)
+        if self._words is not None:
+            page = words_page.lay_out(self._words, self._size, self._painter.measure)
+            self._painter.paint(page, self._surface)
+        self._menu.paint(self._surface, composer.pointer)
         pygame.display.flip()
 
     def blank(self) -> None:
@@ -132,7 +162,7 @@ class PygameScreen:
         self._surface.fill(0)
         pygame.display.flip()
         self._composer.wipe_frame()
-        self._words_shown = False
+        self._words = self._menu.view = None
 
     def input_events(self) -> list[InputEvent]:
         """What the window's keyboard and mouse did since the last call."""
