@@ -18,20 +18,21 @@ from roamtools.lab.rpc import call
 DESK = "desk1"
 SCREEN = {"width": 1920, "height": 1080}
 SETTLE_S = 5.0
+STILL_S = 30.0
 STARTS = 5
 
 Progress = Callable[[str], None]
 
 
-def run(seconds: float, progress: Progress) -> dict[str, float]:
-    """Measures for so many seconds of a still picture; the figures by their names."""
+def run(progress: Progress) -> dict[str, float]:
+    """The figures by their names."""
     with Lab(f"bench-dtu-{os.getpid()}") as lab:
         lab.up(servers=1, desks=1, tied=True, desk_settings=dict(SCREEN))
         _show_and_use(lab)
-        progress(f"still for {SETTLE_S:.0f} s, then measured for {seconds:.0f} s")
+        progress(f"still for {SETTLE_S:.0f} s, then measured for {STILL_S:.0f} s")
         time.sleep(SETTLE_S)
         before, began = _cpu_s(lab), time.monotonic()
-        time.sleep(seconds)
+        time.sleep(STILL_S)
         idle = 100 * (_cpu_s(lab) - before) / (time.monotonic() - began)
         figures = {"rss_mb": _rss_mb(lab), "idle_cpu_percent": round(idle, 3)}
         figures["start_ms"] = median(_start_ms(lab, progress) for _ in range(STARTS))
