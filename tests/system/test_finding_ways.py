@@ -8,8 +8,8 @@ import time
 import pytest
 
 from roamtools.lab import plan
+from roamtools.lab.dhcp import DOMAIN, DhcpOptions
 from roamtools.lab.lab import Lab
-from roamtools.lab.switch import DOMAIN, DhcpOptions
 
 pytestmark = pytest.mark.system
 

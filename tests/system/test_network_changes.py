@@ -6,8 +6,8 @@ import time
 import pytest
 
 from roamtools.lab import plan
+from roamtools.lab.dhcp import DhcpOptions
 from roamtools.lab.lab import Lab
-from roamtools.lab.switch import DhcpOptions
 
 pytestmark = pytest.mark.system
 

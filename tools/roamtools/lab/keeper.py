@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roamtools.lab import kernel, plan, switch
+from roamtools.lab import dhcp, kernel, plan, switch
 from roamtools.lab.mounts import remove_tree
 from roamtools.lab.rpc import OrderServer, Refusal, run_ready
 
@@ -56,7 +56,7 @@ class Keeper:
         self._lab_dir = lab_dir
         self._untie = untie
         self._nodes: dict[str, Node] = {}
-        self._dnsmasq: subprocess.Popen[bytes] | None = None
+        self._dhcp_server: subprocess.Popen[bytes] | None = None
         self.stopping = False
 
     def handle(self, order: dict[str, Any]) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class Keeper:
             "at": before,
             "done": time.monotonic(),
             "pid": os.getpid(),
-            "dhcp": self._dnsmasq is not None and self._dnsmasq.poll() is None,
+            "dhcp": self._dhcp_server is not None and self._dhcp_server.poll() is None,
             "nodes": [node.report() for node in self._nodes.values()],
         }
 
@@ -142,18 +142,17 @@ class Keeper:
         del self._nodes[node.name]
 
     def _dhcp(self, order: dict[str, Any]) -> None:
-        if self._dnsmasq is not None:
-            self._dnsmasq.kill()
-            self._dnsmasq.wait()
-            self._dnsmasq = None
+        if self._dhcp_server is not None:
+            self._dhcp_server.kill()
+            self._dhcp_server.wait()
+            self._dhcp_server = None
         if order["on"]:
-            config = self._lab_dir / "dnsmasq.conf"
-            told = switch.DhcpOptions(**order["told"])
-            config.write_text(switch.dnsmasq_config(self._lab_dir, told))
-            command = ["dnsmasq", "--keep-in-foreground", f"--conf-file={config}"]
-            with (self._lab_dir / "dnsmasq.log").open("ab") as log:
-                self._dnsmasq = subprocess.Popen(
+            told = dhcp.DhcpOptions(**order["told"])
+            command, environment = dhcp.command(self._lab_dir, told)
+            with (self._lab_dir / f"{told.server}.log").open("ab") as log:
+                self._dhcp_server = subprocess.Popen(
                     [*_IN_OWN_PID_NAMESPACE, *command],
+                    env={**os.environ, **environment},
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -177,9 +176,9 @@ class Keeper:
         for node in self._nodes.values():
             if node.init:
                 os.waitpid(node.init, 0)
-        if self._dnsmasq is not None:
-            self._dnsmasq.kill()
-            self._dnsmasq.wait()
+        if self._dhcp_server is not None:
+            self._dhcp_server.kill()
+            self._dhcp_server.wait()
         remove_tree(self._lab_dir)
         try:
             self._lab_dir.parent.rmdir()

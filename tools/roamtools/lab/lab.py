@@ -20,7 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from roamtools.lab import credentials, daemons, plan, switch
+from roamtools.lab import credentials, daemons, plan
+from roamtools.lab.dhcp import DHCP_OPTIONS, DhcpOptions
 from roamtools.lab.files import make_home, make_node_files
 from roamtools.lab.mounts import remove_tree
 from roamtools.lab.nodes import POLL_S, LabNodes, Progress
@@ -62,7 +63,7 @@ class Lab(LabNodes):
         tied: bool = False,
         with_daemons: bool = True,
         dhcp: bool = True,
-        told: switch.DhcpOptions = switch.DHCP_OPTIONS,
+        told: DhcpOptions = DHCP_OPTIONS,
         server_settings: dict[str, Any] | None = None,
         desk_settings: dict[str, Any] | None = None,
     ) -> None:
@@ -200,7 +201,7 @@ class Lab(LabNodes):
             self._keeper.wait(END_S)
             self._keeper = None
 
-    def dhcp(self, on: bool, told: switch.DhcpOptions = switch.DHCP_OPTIONS) -> None:
+    def dhcp(self, on: bool, told: DhcpOptions = DHCP_OPTIONS) -> None:
         """Start the network's DHCP and name server, again with other options, or stop it."""
         self._order(op="dhcp", on=on, told=asdict(told))
 

@@ -1,17 +1,13 @@
-"""The lab's network: a bridge in its own namespace, a port for each node, and the DHCP server."""
+"""The lab's network: a bridge in its own namespace, and a port for each node; DHCP: dhcp.py."""
 
 import os
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from roamtools.lab import kernel, plan
 from roamtools.lab.rpc import Refusal
 
 BRIDGE = "br0"
-DOMAIN = "roamdesk.lab"
-LEASE_TIME = "1h"
 
 
 def _ip(lines: Sequence[str], descriptors: Sequence[int] = ()) -> None:
@@ -90,60 +86,3 @@ class Port:
         """Take the port away, when its node has no process left."""
         _ip([f"link delete {self.name}"])
         os.close(self.namespace)
-
-
-@dataclass(frozen=True)
-class DhcpOptions:
-    """What DHCP and DNS tell terminals; `more` are lines of dnsmasq.conf as they are."""
-
-    auth: Sequence[str] = ()
-    alt: Sequence[str] = ()
-    listed: str = ""
-    dns: str = str(plan.SWITCH_ADDRESS)
-    lease_time: str = LEASE_TIME
-    leases: tuple[int, int] = (plan.FIRST_LEASE, plan.LAST_LEASE)
-    more: Sequence[str] = ()
-
-
-DHCP_OPTIONS = DhcpOptions(
-    auth=[str(plan.server_address(number)) for number in (1, 2)],
-    alt=[str(plan.server_address(3))],
-    listed=",".join(str(plan.server_address(number)) for number in (1, 2)),
-)
-"""What a lab tells its terminals if nothing else is said."""
-
-
-def dnsmasq_config(lab_dir: Path, told: DhcpOptions) -> str:
-    """dnsmasq.conf as an administrator would write it for terminals.
-
-    A file, because on the command line dnsmasq takes quotation marks for part of the text.
-    """
-    vendor = "vendor:roamdesk.dtu"
-    first, last = (plan.NETWORK[number] for number in told.leases)
-    lines = [
-        "user=root",
-        "no-ping",  # its check for a used address costs 3 s a lease
-        "no-resolv",
-        "no-hosts",
-        "bind-interfaces",
-        f"interface={BRIDGE}",
-        "except-interface=lo",
-        "log-dhcp",
-        "log-facility=-",
-        "dhcp-authoritative",
-        f"domain={DOMAIN}",
-        f"local=/{DOMAIN}/",
-        f"dhcp-leasefile={lab_dir / 'dnsmasq.leases'}",
-        f"pid-file={lab_dir / 'dnsmasq.pid'}",
-        f"dhcp-range={first},{last},{told.lease_time}",
-        f"dhcp-option=option:dns-server,{told.dns}",
-        f"dhcp-option=option:router,{plan.SWITCH_ADDRESS}",
-        "dhcp-vendorclass=set:dtu,roamdesk.dtu",
-    ]
-    if told.auth:
-        lines.append(f"dhcp-option=tag:dtu,{vendor},21,{','.join(told.auth)}")
-    if told.alt:
-        lines.append(f"dhcp-option=tag:dtu,{vendor},35,{','.join(told.alt)}")
-    if told.listed:
-        lines.append(f'dhcp-option=tag:dtu,224,"{told.listed}"')
-    return "\n".join([*lines, *told.more]) + "\n"
