@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from roamtools.bench import dtu, failover, hotdesk, stuck_keys
+from roamtools.bench import dtu, failover, hotdesk, input_latency, stuck_keys
 from roamtools.bench.percentiles import Series, summary
 from roamtools.lab.lab import Lab
 from roamtools.lab.rpc import Refusal
@@ -28,6 +28,7 @@ Progress = Callable[[str], None]
 
 FIGURES: dict[str, Sequence[Callable[[Progress], dict[str, Any]]]] = {
     "dtu": (dtu.run, stuck_keys.run),
+    "input": (input_latency.run,),
 }
 """Benchmarks of a terminal: each part adds its figures."""
 

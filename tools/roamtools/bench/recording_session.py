@@ -48,9 +48,9 @@ class RecordingSessions:
         now = datetime.datetime.now(datetime.UTC)
         group = folder / "group"
         ca = create_group(group, "bench", now, os.urandom)
-        files = _issue(folder, ca, Identity("server", "s1"), now)
+        files = issue(folder, ca, Identity("server", "s1"), now)
         self._tls = server_context(_Identity(group, *files))
-        terminal = _issue(folder, ca, Identity("dtu", "desk1"), now)
+        terminal = issue(folder, ca, Identity("dtu", "desk1"), now)
         self.terminal_tls: ssl.SSLContext = client_context(group / "ca.crt", *terminal)
         self.sessions: dict[str, Recorded] = {}
         self._transports: dict[str, asyncio.WriteTransport] = {}
@@ -112,9 +112,10 @@ class RecordingSessions:
                 raise AssertionError("a key came without its scan code")
 
 
-def _issue(
+def issue(
     folder: Path, ca: GroupCa, identity: Identity, now: datetime.datetime
 ) -> tuple[Path, Path]:
+    """Certificate and key of an identity, as files named after it."""
     issued = ca.issue(identity, now)
     certificate, key = folder / f"{identity.name}.crt", folder / f"{identity.name}.key"
     certificate.write_bytes(issued.certificate)

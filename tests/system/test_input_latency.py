@@ -1,0 +1,18 @@
+"""The benchmark of keys runs with both viewers. How quick they are is not judged here."""
+
+import pytest
+
+from roamtools.bench import input_latency
+
+pytestmark = pytest.mark.system
+
+
+def test_both_viewers_answer_every_key():
+    told = []
+    figures = input_latency.run(told.append, rounds=1, keys=5)
+    assert len(told) == 1
+    assert figures["keys"] == 5
+    assert 0 < figures["median_ms"] < 1000
+    assert figures["ratio_to_vncviewer"] == pytest.approx(
+        figures["median_ms"] / figures["vncviewer_median_ms"], rel=0.01
+    )
