@@ -16,7 +16,7 @@ from dtu.drivers.display.menu_page import SELECTED
 from dtu.drivers.display.words_page import BACKGROUND, PANEL
 from dtu.drivers.input.keysyms import strokes
 from fakes.bench import in_session
-from roamwire.control import Browse, Offer, Select, SignOff
+from roamwire.control import Browse, Offer, Select, Sessions, SignOff
 
 pygame = pygame_screen.pygame
 MENU = "<ctrl-alt-home>"
@@ -198,6 +198,19 @@ def test_sessions_are_asked_for_and_chosen(desk):
     desk.carry_on()
     desk.type("<down>\n")
     assert desk.bench.said(Select) == [Select(browse.seq, "b2")]
+    assert desk.face.menu_page == ""
+
+
+def test_a_choice_that_cannot_be_had_is_told_and_keys_stay_away_from_the_session(desk):
+    test_sessions_are_asked_for_and_chosen(desk)
+    desk.session.keys.clear()
+    desk.bench.hear(Sessions(desk.bench.seq, (Offer("a1", "s1", 0, True),)))
+    for action in desk.bench.of(Offered)[-1:]:
+        desk.face.offered(action.offers)
+    desk.face.refresh()
+    assert desk.face.menu_page == "sessions"
+    desk.type("x<escape>")
+    assert [key for key, down in desk.session.keys if down] == []
     assert desk.face.menu_page == ""
 
 

@@ -127,6 +127,35 @@ def test_the_session_on_the_screen_needs_no_choice_and_a_new_one_may_be_had():
     assert desk.press(DOWN, ENTER) == ChooseSession("")
 
 
+def test_a_choice_that_cannot_be_had_opens_the_list_again():
+    desk = Desk()
+    offers = [Offer("a1", "s1", 0, True), Offer("b2", "s2", 60, False)]
+    desk.go(SESSIONS)
+    desk.menu.offered(offers)
+    desk.go(1)
+    desk.menu.offered(offers[:1])
+    assert desk.menu.page is MenuPage.SESSIONS
+    assert "cannot be had" in desk.view.text
+    assert [label for label, _ in desk.rows] == ["On s1", "New session", "Back"]
+    desk.press(ESCAPE)
+    desk.menu.open()
+    desk.go(SESSIONS)
+    assert "Asking" in desk.view.text
+    desk.menu.offered(offers)
+    assert desk.view.text == ""
+
+
+def test_an_answer_that_comes_after_the_menu_was_closed_does_not_open_it():
+    desk = Desk()
+    desk.go(SESSIONS)
+    desk.press(ESCAPE)
+    desk.menu.offered([Offer("b2", "s2", 60, False)])
+    assert not desk.menu.is_open
+    desk.menu.open()
+    desk.go(SESSIONS)
+    assert desk.rows == [("Back", "")]
+
+
 @pytest.mark.parametrize(
     ("age_s", "shown", "words"),
     [

@@ -91,6 +91,16 @@ def test_while_a_choice_is_under_way_a_lost_picture_is_not_asked_for():
     assert bench.said(Insert) == []
 
 
+def test_a_choice_that_cannot_be_had_leaves_the_session_alone():
+    bench = in_session()
+    bench.terminal.choose("b2", bench.now)
+    bench.act()
+    bench.hear(control.Sessions(bench.seq, (Offer("a1", "s1", 0, True),)))
+    bench.alive(10.0)
+    assert bench.terminal.session == "a1"
+    assert bench.said(Insert) == []
+
+
 def test_a_choice_that_nobody_answers_ends_in_an_insert():
     bench = in_session()
     bench.terminal.sign_off(bench.now)

@@ -110,6 +110,9 @@ def test_a_word_too_long_is_broken():
         "a", "x" * 10, "x" * 10, "x" * 5 + " b",
     ]  # fmt: skip
     assert words_page.wrap("", 2, 10, measure) == []
+    assert words_page.balance("", 1, 10, measure) == []
+    assert words_page.balance("aaa bbb ccc d", 1, 11, measure) == ["aaa bbb", "ccc d"]
+    assert words_page.balance("aaa bbb", 1, 11, measure) == ["aaa bbb"]
     assert words_page.shorten("a b c", 1, 5, measure) == "a b c"
     assert words_page.shorten("a b c d", 1, 4, measure) == "a b…"
     assert words_page.shorten("abc", 1, 0, measure) == "…"

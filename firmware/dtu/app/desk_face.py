@@ -121,9 +121,6 @@ class DeskFace:
             self._menu.close()
         else:
             self._menu.open()
-            self._buttons = 0
-            if self._input is not None:
-                self._input.divert(self._heard)
         self.refresh()
 
     def offered(self, offers: tuple[Offer, ...]) -> None:
@@ -135,10 +132,13 @@ class DeskFace:
         view = self._menu.view(self._facts(), self._language) if self._menu.is_open else None
         if view == self._view:
             return
-        self._view = view
+        opened, self._view = self._view is None, view
         self._screen.show_menu(view)
         if view is None:
             self._end_diversion()
+        elif opened and self._input is not None:
+            self._buttons = 0
+            self._input.divert(self._heard)
 
     def _end_diversion(self) -> None:
         if self._input is not None:

@@ -134,6 +134,7 @@ class Menu:
         self.page: MenuPage | None = None
         self._selected = 0
         self._offers: tuple[Offer, ...] | None = None
+        self._chosen = False
 
     @property
     def is_open(self) -> bool:
@@ -142,6 +143,7 @@ class Menu:
 
     def open(self) -> None:
         """At its first page, whatever was there before."""
+        self._chosen = False
         self._go(MenuPage.MAIN)
 
     def close(self) -> None:
@@ -150,8 +152,11 @@ class Menu:
         self._offers = None
 
     def offered(self, offers: Sequence[Offer]) -> None:
-        """The servers have answered."""
-        self._offers = tuple(offers)
+        """The servers have answered; after a choice this says that it cannot be had."""
+        if self._chosen and not self.is_open:
+            self._go(MenuPage.SESSIONS)
+        if self.is_open:
+            self._offers = tuple(offers)
 
     def press(self, key: MenuKey, facts: Facts, language: Language) -> MenuAction | None:
         """A key; what it leads to, if anything."""
@@ -194,7 +199,8 @@ class Menu:
         title, text = say("menu.title"), ""
         if self.page is MenuPage.SESSIONS:
             title = say(f"{CHOOSE_SESSION.code}.title")
-            text = say("menu.sessions_asking") if self._offers is None else ""
+            refused = say("menu.sessions_refused") if self._chosen else ""
+            text = say("menu.sessions_asking") if self._offers is None else refused
         elif self.page is MenuPage.SIGN_OFF:
             title, text = say("menu.really"), say("menu.really_text")
         elif self.page is not None and self.page is not MenuPage.MAIN:
@@ -263,6 +269,7 @@ class Menu:
             self._go(choice.page)
         if choice.closes:
             self.close()
+        self._chosen = isinstance(choice.action, ChooseSession)
         return choice.action
 
 

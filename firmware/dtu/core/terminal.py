@@ -307,10 +307,10 @@ class Terminal:
         line: control.Connect | control.Redirect | control.Notice | control.Sessions,
         now: float,
     ) -> None:
+        self._card.answered()
         if isinstance(line, control.Sessions):
             self._actions.append(Offered(line.offers))
             return
-        self._card.answered()
         if isinstance(line, control.Connect):
             self._open_display(line)
         elif isinstance(line, control.Redirect):

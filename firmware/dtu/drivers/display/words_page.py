@@ -131,7 +131,9 @@ def _rows(words: Words, screen: tuple[int, int], measure: Measure, scale: float)
         (words.note, NOTE_SHARE, NOTE_COLOUR),
     ):
         size = int(unit * share + 0.5)
-        rows += [_Row(line, size, colour, size // 8) for line in wrap(text, size, inner, measure)]
+        rows += [
+            _Row(line, size, colour, size // 8) for line in balance(text, size, inner, measure)
+        ]
         # Between a title, its text and the small print: half a line.
         rows[-1] = _Row(rows[-1].text, rows[-1].size, rows[-1].colour, size // 2)
     return rows
@@ -154,6 +156,22 @@ def wrap(text: str, size: int, width: int, measure: Measure) -> list[str]:
             lines[-1] = longer
         else:
             lines += _pieces(word, size, width, measure)
+    return lines
+
+
+def balance(text: str, size: int, width: int, measure: Measure) -> list[str]:
+    """As `wrap`, with lines of about the same length: no last line of one word."""
+    lines = wrap(text, size, width, measure)
+    # Never narrower than a word: nothing is broken for the looks.
+    widest = max((measure(word, size)[0] for word in text.split()), default=0)
+    narrow, wide = max(width // 2, widest - 1), width
+    while wide - narrow > max(size // 4, 1):
+        middle = (narrow + wide) // 2
+        narrower = wrap(text, size, middle, measure)
+        if len(narrower) == len(lines):
+            lines, wide = narrower, middle
+        else:
+            narrow = middle
     return lines
 
 
