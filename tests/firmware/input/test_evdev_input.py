@@ -164,6 +164,24 @@ def test_dropped_events_are_asked_for(caplog):
     on_a_bench(play)
 
 
+def test_an_event_that_fails_costs_only_itself(caplog):
+    async def play(bench):
+        bench.take()
+        take = bench.driver._post
+
+        def broken(event):
+            if event == Key(0, True, 30, K):
+                raise ValueError("broken")
+            take(event)
+
+        bench.driver._post = broken
+        assert await bench.written(K, (1, 30, 1), (1, 30, 0)) == [Key(0, False, 30, K)]
+        assert "an input event failed" in caplog.text
+        caplog.clear()
+
+    on_a_bench(play)
+
+
 def test_nothing_comes_after_stop():
     async def play(bench):
         bench.hub.write(K, (1, 30, 1))

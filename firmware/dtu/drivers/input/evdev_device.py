@@ -1,6 +1,7 @@
 """One device file under /dev/input (evdev's one import). Which devices there are is not here."""
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -46,6 +47,8 @@ class EvdevDevice:
         self._device = evdev.InputDevice(node)
         self.name = str(self._device.name)
         self.abilities = _abilities(self._device)
+        writable = fcntl.fcntl(self._device.fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR
+        self._lamps = self.abilities.lamps if writable else frozenset()
 
     def grab(self) -> None:
         """From now on nobody else reads it; OSError if somebody else has done this."""
@@ -65,9 +68,11 @@ class EvdevDevice:
 
     def show_leds(self, leds: Leds) -> None:
         """Set those lamps that it has."""
+        if not self._lamps:
+            return
         lamps = {_LED_NUM: leds.num, _LED_CAPS: leds.caps, _LED_SCROLL: leds.scroll}
         for lamp, lit in lamps.items():
-            if lamp in self.abilities.lamps:
+            if lamp in self._lamps:
                 self._device.set_led(lamp, int(lit))
         self._device.syn()
 

@@ -149,8 +149,13 @@ class EvdevInput:
         self._let_go(node)
 
     def _tell(self, event: InputEvent) -> None:
-        if self._post is not None:
+        if self._post is None:
+            return
+        try:
             self._post(event)
+        except Exception:
+            # What follows in the same read may be the release of a key.
+            _LOG.exception("an input event failed: %s", event)
 
 
 class _Open:
