@@ -11,6 +11,7 @@ from dtu.app.input_desk import InputDesk
 from dtu.core import catalogue
 from dtu.core.actions import Blank, Offered, Show
 from dtu.core.input.events import Key, Pointer
+from dtu.core.rfb import Rect
 from dtu.drivers.display import pygame_screen
 from dtu.drivers.display.menu_page import SELECTED
 from dtu.drivers.display.words_page import BACKGROUND, PANEL
@@ -143,7 +144,7 @@ def test_what_the_session_paints_under_the_menu_is_seen_afterwards(desk):
     desk.type(MENU)
     before = desk.look()
     desk.frame[...] = (0, 255, 0, 0)
-    desk.screen.show_session(desk.frame, (), None)
+    desk.screen.show_session(desk.frame, (Rect(0, 0, 640, 400),), None)
     assert np.array_equal(desk.look(), before)
     desk.type("<escape>")
     assert (desk.look() == (0, 255, 0)).all()
