@@ -219,19 +219,32 @@ class Notice:
     text: str = codec.limit(MAX_TEXT_CHARS, "")
 
 
+class Kind(enum.Enum):
+    """What a connection to the display gateway carries: RFB, or PulseAudio's native protocol."""
+
+    DISPLAY = "display"
+    SOUND = "sound"
+
+
 @dataclass(frozen=True)
 class Attach:
-    """DTU to display gateway, first line: the one-time ticket of a `connect`."""
+    """DTU to display gateway, first line: the ticket of a `connect` (one use) or of its sound."""
 
     ticket: str
+    kind: Kind = Kind.DISPLAY
 
 
 @dataclass(frozen=True)
 class Attached:
-    """Display gateway to DTU: RFB starts after this line."""
+    """Display gateway to DTU: the bytes of the kind asked for start after this line.
+
+    `sound` is the ticket for the session's sound, good while this display is open; empty if the
+    gateway carries none.
+    """
 
     session: str
     epoch: int
+    sound: str = ""
 
 
 Line = (
