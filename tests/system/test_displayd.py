@@ -1,6 +1,9 @@
 """The display gateway with real TLS, real sessions, and its sudden death."""
 
+import contextlib
+import select
 import signal
+import socket
 import ssl
 import threading
 import time
@@ -11,8 +14,9 @@ from host_side import host_side
 from rfb_probe import RfbProbe, attach, painted
 from server_box import Authority, server_box, wait_for
 
-from roamwire.control import Attach, Attached, Notice, encode_line, parse_line
+from roamwire.control import Attach, Attached, Kind, Notice, encode_line, parse_line
 from sessionhost.adapters.display_client import DisplayClosed, DisplayOpened, DisplayUp
+from sessionhost.core.sound_gate import MAX_CHANNELS
 
 pytestmark = pytest.mark.system
 
@@ -49,12 +53,20 @@ def host(box):
             side.stop(session.session)
 
 
+def shown(answer):
+    """Session and epoch that the gateway names; each has sound to offer."""
+    attached = parse_line(answer)
+    assert isinstance(attached, Attached), answer
+    assert attached.sound
+    return attached.session, attached.epoch
+
+
 def show(host, desks, session, epoch, rfb, desk="desk1"):
     """A desk that shows a session."""
     ticket = f"{session}-{epoch}-{time.monotonic_ns()}"
     host.grant(session, epoch, ticket, rfb, desk)
     connection, answer = attach(desks.port, desks.of[desk], encode_line(Attach(ticket)))
-    assert parse_line(answer) == Attached(session, epoch)
+    assert shown(answer) == (session, epoch)
     assert host.next_display_event() == DisplayOpened(session, epoch)
     return RfbProbe(connection)
 
@@ -117,7 +129,7 @@ def test_a_newer_epoch_ends_the_older_at_once(host, desks):
     assert time.monotonic() - began < 0.5
     assert host.next_display_event() == DisplayClosed("s1", 100, "epoch")
     connection, answer = attach(desks.port, desks.of["desk2"], encode_line(Attach("newer")))
-    assert parse_line(answer) == Attached("s1", 101)
+    assert shown(answer) == ("s1", 101)
     assert host.next_display_event() == DisplayOpened("s1", 101)
     second = RfbProbe(connection)
     second.until(painted)
@@ -205,7 +217,7 @@ def test_sessions_and_other_daemons_survive_a_killed_gateway(box, host, desks):
     box.start("displayd", "roamdesk-display")
     assert isinstance(host.next_display_event(), DisplayUp)
     connection, answer = attach(desks.port, desks.of["desk1"], encode_line(Attach("early")))
-    assert parse_line(answer) == Attached("s1", 401)
+    assert shown(answer) == ("s1", 401)
     again = RfbProbe(connection)
     again.until(painted)
     again.close()
@@ -288,3 +300,62 @@ def test_a_port_in_use_is_said(box, tmp_path):
     answer = box.run(*line, user="roamdesk-display")
     assert answer.returncode == 1
     assert "may not create its socket" in answer.stderr
+
+
+def sound_ticket(host, desks, session, epoch, rfb):
+    """A desk that shows a session, and the ticket for its sound."""
+    host.grant(session, epoch, f"{session}-{epoch}", rfb, "desk1")
+    line = encode_line(Attach(f"{session}-{epoch}"))
+    connection, answer = attach(desks.port, desks.of["desk1"], line)
+    assert host.next_display_event() == DisplayOpened(session, epoch)
+    return connection, parse_line(answer).sound
+
+
+def sound_channel(desks, ticket, desk="desk1"):
+    """A channel for sound, of which nothing is heard until the session has something to say."""
+    plain = socket.create_connection(("127.0.0.1", desks.port), timeout=5)
+    channel = desks.of[desk].wrap_socket(plain)
+    channel.sendall(encode_line(Attach(ticket, Kind.SOUND)))
+    return channel
+
+
+def sound_answer(channel):
+    with channel:
+        return parse_line(channel.recv(1024).splitlines()[0])
+
+
+def test_sound_is_for_the_desk_that_shows_the_session(host, desks):
+    display, ticket = sound_ticket(host, desks, "s1", 9000, host.ready("s1"))
+    with display:
+        taken = Attached("s1", 9000)
+        assert sound_answer(sound_channel(desks, ticket)) == taken  # its sound server was waiting
+        for other, desk, reason in (
+            ("s1-9000", "desk1", "ticket"),
+            ("", "desk1", "ticket"),
+            (ticket, "desk2", "dtu"),
+        ):
+            refused = sound_answer(sound_channel(desks, other, desk))
+            assert refused == Notice(0, 61, f"sound refused: {reason}")
+        assert refusal(desks, ticket) == "display refused: ticket"  # no picture for it
+    assert host.next_display_event() == DisplayClosed("s1", 9000, "dtu")
+    refused = sound_answer(sound_channel(desks, ticket))
+    assert refused == Notice(0, 61, "sound refused: ticket")
+
+
+def test_a_revoked_epoch_ends_sound_at_once(host, desks):
+    display, ticket = sound_ticket(host, desks, "s1", 9010, host.ready("s1"))
+    channels = [sound_channel(desks, ticket) for _ in range(MAX_CHANNELS)]
+    # Loudspeaker and microphone are taken at once, two wait; there is no place for one more.
+    carried = [channel for channel in channels if select.select([channel], [], [], 5)[0]][:2]
+    assert len(carried) == 2
+    refused = sound_answer(sound_channel(desks, ticket))
+    assert refused == Notice(0, 61, "sound refused: full")
+    host.revoke("s1", 9010)
+    began = time.monotonic()
+    for channel in channels:
+        with contextlib.suppress(OSError):  # a reset is as good an end
+            while channel.recv(4096):
+                pass
+        channel.close()
+    assert time.monotonic() - began < 0.5
+    display.close()

@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Callable
 from typing import Protocol
 
-from roamwire.control import Attach, Attached, Notice, encode_line, parse_line
+from roamwire.control import Attach, Attached, Kind, Notice, encode_line, parse_line
 from roamwire.errors import RemoteProtocolError
 from sessionhost.adapters.tls import peer_name
 from sessionhost.core.gateway import Admitted, Refused
@@ -39,6 +39,7 @@ class Gateway(Protocol):
     """What a display asks its daemon."""
 
     def attach(self, display: "Display", ticket: str, dtu: str) -> Admitted | Refused: ...
+    def attach_sound(self, display: "Display", ticket: str) -> Refused | None: ...
     def opened(self, display: "Display") -> None: ...
     def closed(self, display: "Display", reason: str) -> None: ...
 
@@ -155,9 +156,12 @@ class Display(Pipe):
             log.warning("%s: its first line is not attach", self.dtu)
             self.end("protocol")
             return
+        if message.kind is Kind.SOUND and not rest:
+            self._give_away(message.ticket)
+            return
         answer = self._gateway.attach(self, message.ticket, self.dtu)
         if isinstance(answer, Refused):
-            self._refuse(NOTICE_REFUSED, f"display refused: {answer.reason}")
+            self._refuse(f"display refused: {answer.reason}")
             return
         self.admitted = answer
         assert self.transport is not None
@@ -173,13 +177,14 @@ class Display(Pipe):
         except OSError as error:
             log.warning("session %s does not answer: %s", admitted.session, error)
             self._reason = "session"
-            self._refuse(NOTICE_NO_SESSION, "the session does not answer")
+            self._refuse("the session does not answer", NOTICE_NO_SESSION)
             return
         self._session_end = session_end
         if self._over or self.transport is None:
             session_end.abort()
             return
-        self.transport.write(encode_line(Attached(admitted.session, admitted.epoch)))
+        attached = Attached(admitted.session, admitted.epoch, admitted.sound)
+        self.transport.write(encode_line(attached))
         self.join(session_end)
         session_end.join(self)
         if rest:
@@ -189,7 +194,15 @@ class Display(Pipe):
             self.transport.resume_reading()
         self._gateway.opened(self)
 
-    def _refuse(self, code: int, text: str) -> None:
+    def _give_away(self, ticket: str) -> None:
+        """It is no display: sound gets the connection, or it is refused."""
+        refused = self._gateway.attach_sound(self, ticket)
+        if refused is None:
+            self._over = True
+        else:
+            self._refuse(f"sound refused: {refused.reason}")
+
+    def _refuse(self, text: str, code: int = NOTICE_REFUSED) -> None:
         """Says why and closes; the words are on their way before the end is."""
         log.warning("%s: %s", self.dtu, text)
         if self.transport is not None:

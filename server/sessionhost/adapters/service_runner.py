@@ -118,7 +118,8 @@ class ServiceRunner:
 
     def _x_is_up(self, number: str, selector: selectors.BaseSelector) -> None:
         self._environment["DISPLAY"] = f":{number}"
-        self._environment.update(self._recipe.environment)
+        for name, text in self._recipe.environment:
+            self._environment[name] = expand(text, self._values)
         self._supervisor = Supervisor(self._recipe.services, time.monotonic())
         try:
             os.write(self._status_fd, b"ready\n")

@@ -3,6 +3,7 @@
 sessions/ID/         root, 0711
 sessions/ID/state    root, 0600: what was ordered, and which process leads it
 sessions/ID/rfb/     root and the gateway's group, 0750: the RFB socket
+sessions/ID/sound/   root and the gateway's group, 0771: the gateway's socket for sound
 sessions/ID/user/    the session's user, 0700: X authority, log, XDG_RUNTIME_DIR
 """
 
@@ -80,6 +81,7 @@ class SessionStore:
         self.save(record)
         for name, owner, mode in (
             ("rfb", (0, self._display_gid), 0o750),
+            ("sound", (0, self._display_gid), 0o771),
             ("user", (uid, gid), 0o700),
         ):
             (directory / name).mkdir(mode=0o700)

@@ -1,4 +1,4 @@
-"""The display gateway: TLS from DTUs to the sessions' X servers. Which DTU may is hostd's to say.
+"""The display gateway: TLS from DTUs to sessions' X and sound. Which DTU may is hostd's to say.
 
 A process of its own, so that pixels never delay a keepalive. It can open the sessions' sockets
 and nothing else; it opens them only for a ticket that hostd has granted.
@@ -12,6 +12,7 @@ import pwd
 import socket
 import ssl
 import sys
+from dataclasses import replace
 
 from sessionhost.adapters.display_pump import Display
 from sessionhost.adapters.order_socket import (
@@ -21,6 +22,7 @@ from sessionhost.adapters.order_socket import (
     required,
     whole,
 )
+from sessionhost.adapters.sound_pump import SoundPump
 from sessionhost.adapters.tls import server_context
 from sessionhost.app.config import ServerConfig
 from sessionhost.app.daemon import run_daemon, unix_user, until_stopped
@@ -43,6 +45,7 @@ class DisplayDaemon:
         self._tls = tls
         self._gate = DisplayGate()
         self._displays: dict[int, Display] = {}
+        self._sound = SoundPump()
         allowed = {0, unix_user(config.host_user, "host_user").pw_uid}
         self._orders = OrderServer(
             config.run_dir / "display.sock", allowed, self._on_order, self._on_join
@@ -65,13 +68,22 @@ class DisplayDaemon:
             self._server.close()
         for display in list(self._displays.values()):
             display.end("gateway stops")
+        self._sound.close()
 
     def attach(self, display: Display, ticket: str, dtu: str) -> Admitted | Refused:
         answer = self._gate.attach(ticket, dtu, _now())
         if isinstance(answer, Admitted):
             self._end_all(answer.close)
             self._displays[answer.connection] = display
+            return replace(answer, sound=self._sound.opened(answer, dtu))
         return answer
+
+    def attach_sound(self, display: Display, ticket: str) -> Refused | None:
+        assert display.transport is not None
+        refused = self._sound.attach(ticket, display.dtu, display.transport)
+        if refused is None:
+            log.debug("%s: a channel for sound", display.dtu)
+        return refused
 
     def opened(self, display: Display) -> None:
         if display.admitted is not None:
@@ -84,6 +96,7 @@ class DisplayDaemon:
         if admitted is None:
             return
         self._displays.pop(admitted.connection, None)
+        self._sound.closed(admitted.connection)
         self._gate.closed(admitted.connection)
         log.info("session %s epoch %d left: %s", admitted.session, admitted.epoch, reason)
         self._tell_closed(admitted.session, admitted.epoch, reason)

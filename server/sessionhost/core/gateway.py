@@ -44,13 +44,17 @@ class Granted:
 
 @dataclass(frozen=True)
 class Admitted:
-    """The DTU may see the session as `connection`; `close` lists the connections that it ends."""
+    """The DTU may see the session as `connection`; `close` lists the connections that it ends.
+
+    `sound` is what the DTU gets as ticket for the session's sound ("": it has none).
+    """
 
     connection: int
     session: str
     epoch: int
     rfb_socket: str
     close: tuple[Close, ...] = ()
+    sound: str = ""
 
 
 @dataclass(frozen=True)
