@@ -22,10 +22,9 @@ as_root() {
     fi
 }
 
-# Packages whose service is not to run here: the tests start the program in a namespace by themselves.
-no_service=" kea-dhcp4-server "
-
-# Debian starts a service when its package comes in, unless policy-rc.d forbids it (policy-rc.d(8)).
+# For packages whose service is not to run here: the tests start the program in a namespace by
+# themselves. Debian starts it when the package comes in, unless policy-rc.d forbids it
+# (policy-rc.d(8)).
 install_without_service() {
     local policy=/usr/sbin/policy-rc.d ours=no package
     if [ ! -e "$policy" ]; then
@@ -43,22 +42,43 @@ apt_install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
 }
 
+# PulseAudio is for sessions, terminals and tests, which start their own. A desktop that has PipeWire
+# keeps it (pipewire-audio and pulseaudio exclude each other), and nobody gets a sound server at the
+# next login that was not there before.
+install_pulseaudio() {
+    local unit
+    if ! apt-get -s --no-remove install --no-install-recommends pulseaudio >/dev/null 2>&1; then
+        say "    without pulseaudio: another package would have to go; sessions have no sound here"
+        return
+    fi
+    as_root install -d /etc/systemd/user
+    for unit in pulseaudio.service pulseaudio.socket; do
+        [ -e "/etc/systemd/user/$unit" ] || as_root ln -s /dev/null "/etc/systemd/user/$unit"
+    done
+    apt_install pulseaudio
+}
+
 install_packages() {
-    local wanted missing=() quiet=() package
+    local wanted missing=() quiet=() sound= package
     command -v dpkg-query >/dev/null || fail "this is not Debian: install the packages of tools/packages.txt by hand, then say 'make install PACKAGES=no'"
     wanted=$(sed 's/#.*//' tools/packages.txt)
     for package in $wanted; do
         dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed \
-            || case $no_service in *" $package "*) quiet+=("$package") ;; *) missing+=("$package") ;; esac
+            || case $package in
+                pulseaudio) sound=$package ;;
+                kea-dhcp4-server) quiet+=("$package") ;;
+                *) missing+=("$package") ;;
+            esac
     done
-    if [ ${#missing[@]} -eq 0 ] && [ ${#quiet[@]} -eq 0 ]; then
+    if [ ${#missing[@]} -eq 0 ] && [ ${#quiet[@]} -eq 0 ] && [ -z "$sound" ]; then
         say "1/3 Debian packages: all are there"
         return
     fi
-    say "1/3 Debian packages: installing ${missing[*]} ${quiet[*]}"
+    say "1/3 Debian packages: installing ${missing[*]} ${quiet[*]} $sound"
     as_root apt-get update -q
     [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
     [ ${#quiet[@]} -eq 0 ] || install_without_service "${quiet[@]}"
+    [ -z "$sound" ] || install_pulseaudio
 }
 
 make_venv() {

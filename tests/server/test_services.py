@@ -7,6 +7,7 @@ import pytest
 from sessionhost.core.services import (
     DEATHS_MAX,
     DEATHS_WINDOW_S,
+    LATE_S,
     MAX_ARGUMENT_CHARS,
     MAX_RECIPE_BYTES,
     MAX_SERVICES,
@@ -30,10 +31,11 @@ ONE = '[[service]]\nname = "one"\ncommand = ["one"]\n'
 def test_the_desktop_recipe_is_good():
     recipe = parse_recipe("desktop", (RECIPES / "desktop.toml").read_text())
     names = {service.name: service for service in recipe.services}
-    assert set(names) == {"window-manager", "background", "editor", "terminal"}
+    assert set(names) == {"window-manager", "background", "editor", "terminal", "sound"}
     assert names["window-manager"].required
     assert not names["background"].required
     assert names["terminal"].managed
+    assert names["sound"].late
     assert dict(recipe.environment)["NO_AT_BRIDGE"] == "1"
 
 
@@ -144,6 +146,21 @@ def test_a_managed_service_does_not_wait_for_ever():
     assert len(subject.due(10.0 + WAIT_MAX_S)) == 1
     subject.window_manager_up(13.0)
     assert subject.due(13.0) == ()
+
+
+def test_a_late_service_waits_for_the_desktop():
+    subject = supervisor(Service("term", ("term",), managed=True), Service("s", ("s",), late=True))
+    subject.window_manager_up(10.5)
+    assert [service.name for service in subject.due(10.5)] == ["term"]
+    assert subject.next_deadline() == 10.5 + LATE_S
+    assert [service.name for service in subject.due(10.5 + LATE_S)] == ["s"]
+    assert subject.next_deadline() is None
+
+
+def test_a_late_service_starts_without_a_window_manager_too():
+    subject = supervisor(Service("s", ("s",), late=True))
+    assert subject.due(10.0 + WAIT_MAX_S - 0.1) == ()
+    assert len(subject.due(10.0 + WAIT_MAX_S)) == 1
 
 
 def test_a_window_manager_does_not_cut_a_back_off_short():

@@ -17,6 +17,9 @@ DEATHS_WINDOW_S = 30.0
 WAIT_MAX_S = 2.0
 """How long a service waits for a window manager that may never come; it takes 50 ms to come."""
 
+LATE_S = 1.0
+"""After the window manager: the programs of the desktop have their windows up by then."""
+
 MAX_SERVICES = 32
 """A desktop with its panel, sound and applications has about ten."""
 
@@ -42,13 +45,15 @@ class RecipeError(ValueError):
 class Service:
     """One program of a session; a `required` one is restarted when it dies.
 
-    A `managed` one starts when a window manager is there to place its windows.
+    A `managed` one starts when a window manager is there to place its windows, a `late` one when
+    the desktop has had the processors to itself for a moment.
     """
 
     name: str
     command: tuple[str, ...]
     required: bool = True
     managed: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ def _service(recipe: str, entry: object) -> Service:
     if not isinstance(name, str) or not _NAME.match(name):
         raise RecipeError(f"recipe {recipe}: service name {name!r:.40} must be like 'terminal'")
     where = f"recipe {recipe}, service {name}"
-    _known_keys(entry, {"name", "command", "required", "managed"}, where)
+    _known_keys(entry, {"name", "command", "required", "managed", "late"}, where)
     command = entry.get("command")
     if not isinstance(command, list) or not 0 < len(command) <= MAX_ARGUMENTS:
         raise RecipeError(f"{where}: command must be a list of 1 to {MAX_ARGUMENTS} texts")
@@ -101,6 +106,7 @@ def _service(recipe: str, entry: object) -> Service:
         tuple(_text(where, argument) for argument in command),
         required=_flag(where, entry, "required", True),
         managed=_flag(where, entry, "managed", False),
+        late=_flag(where, entry, "late", False),
     )
 
 
@@ -180,7 +186,8 @@ class Supervisor:
     def __init__(self, services: Iterable[Service], now: float) -> None:
         self._lives = {service.name: _Life(service) for service in services}
         for life in self._lives.values():
-            life.restart_at = now + WAIT_MAX_S if life.service.managed else now
+            waits = life.service.managed or life.service.late
+            life.restart_at = now + WAIT_MAX_S if waits else now
         self._managed = False
 
     def window_manager_up(self, now: float) -> None:
@@ -189,7 +196,11 @@ class Supervisor:
             return
         self._managed = True
         for life in self._lives.values():
-            if life.service.managed and life.restart_at is not None and not life.deaths:
+            if life.restart_at is None or life.deaths:
+                continue
+            if life.service.late:
+                life.restart_at = now + LATE_S
+            elif life.service.managed:
                 life.restart_at = now
 
     def due(self, now: float) -> tuple[Service, ...]:
