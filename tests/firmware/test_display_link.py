@@ -10,6 +10,7 @@ import pytest
 from dtu.app import display_link
 from dtu.app.display_link import DisplayLink, Drawn, FirstFrame, LinkLost, LinkOpened
 from dtu.core.rfb import LedState, Rect
+from dtu.core.sound import SoundTarget
 from roamwire.control import Attached, Notice, encode_line
 
 WIDTH, HEIGHT = 64, 48
@@ -475,5 +476,19 @@ def test_a_session_is_asked_for_the_terminals_screens():
         protocol.data_received(screens((0, 0, WIDTH, HEIGHT)))
         assert asked_size(transport.take()) == (30, 20, 1)
         desk.link.close()
+
+    on_a_desk(play)
+
+
+@pytest.mark.parametrize("ticket", ["", "0f1e"])
+def test_the_sound_of_a_session_is_where_its_picture_is(ticket):
+    async def play(desk):
+        protocol, _ = await desk.open()
+        assert desk.link.sound is None
+        protocol.data_received(encode_line(Attached("s1", 1, ticket)) + HANDSHAKE + WHOLE)
+        wanted = SoundTarget("192.0.2.1", 7010, ticket, "s1", 1) if ticket else None
+        assert desk.link.sound == wanted
+        desk.link.close()
+        assert desk.link.sound is None
 
     on_a_desk(play)

@@ -27,6 +27,7 @@ def analyze(*arguments: str) -> subprocess.CompletedProcess:
 
 def test_all_units_are_here():
     assert [unit.name for unit in UNITS] == [
+        "roamdesk-dtu-sound.service",
         "roamdesk-dtu.service",
         "roamdesk-displayd.service",
         "roamdesk-hostd.service",

@@ -85,6 +85,14 @@ SETTINGS = SettingsTable(
             "keys that open the menu, held together",
             check=chord_problem,
         ),
+        Setting(
+            "sound",
+            "choice",
+            "pulse",
+            "sound server of this terminal; pulse is PulseAudio or PipeWire",
+            choices=("pulse", "none", "scripted"),
+        ),
+        _path("sound_socket", "/run/roamdesk-dtu-sound/native", "socket of the sound server"),
         Setting("bench_socket", "path", "", "socket for test benches; empty: none"),
         Setting("servers", "list", (), "servers to try besides those found", check=_server),
         Setting("control_port", "whole", 7009, "TCP port of the servers", lowest=1),
@@ -102,10 +110,15 @@ SETTINGS = SettingsTable(
     )
 )
 
-_PATHS = ("ca", "cert", "key", "state_dir", "run_dir", "bench_socket")
+_PATHS = ("ca", "cert", "key", "state_dir", "run_dir", "sound_socket", "bench_socket")
 
 # Each of these gives somebody without a card or a hand on the keyboard a way into a session.
-_REFUSED_IN_IMAGES = (("display", "headless"), ("card", "scripted"), ("input", "scripted"))
+_REFUSED_IN_IMAGES = (
+    ("display", "headless"),
+    ("card", "scripted"),
+    ("input", "scripted"),
+    ("sound", "scripted"),
+)
 
 
 @dataclass(frozen=True)
@@ -126,6 +139,8 @@ class DtuConfig:
     input: str
     language: str
     menu_keys: str
+    sound: str
+    sound_socket: Path
     bench_socket: Path | None
     servers: tuple[str, ...]
     control_port: int

@@ -9,7 +9,7 @@ import mmap
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dtu.app.tls import server_name
 from dtu.core.rfb import (
@@ -26,6 +26,7 @@ from dtu.core.rfb import (
     Updated,
 )
 from dtu.core.rfb.events import Bytes
+from dtu.core.sound import SoundTarget
 from dtu.core.timing import DISPLAY_CONNECT_S, FIRST_FRAME_S
 from dtu.drivers.display.base import Screen, origin
 from roamwire.control import Attach, Attached, Notice, encode_line, parse_line
@@ -110,6 +111,12 @@ class DisplayLink:
             return None
         return connection.session, connection.epoch
 
+    @property
+    def sound(self) -> SoundTarget | None:
+        """Where the sound of the session that is shown can be had; None if nowhere."""
+        connection = self._connection
+        return connection.sound if connection is not None else None
+
     def open(self, address: str, port: int, ticket: str, session: str, epoch: int) -> None:
         """Connect to a display gateway and show the session; closes an older link first."""
         self.close()
@@ -183,6 +190,8 @@ class _Connection(asyncio.Protocol):
         self.session = session
         self.epoch = epoch
         self.drawn = False
+        self.sound: SoundTarget | None = None
+        self._gateway = ("", 0)
         self._screen = screen
         self._ticket = ticket
         self._on_event = on_event
@@ -202,6 +211,7 @@ class _Connection(asyncio.Protocol):
 
     def start(self, address: str, port: int, context: ssl.SSLContext) -> None:
         """Connect in the background."""
+        self._gateway = (address, port)
         self._connecting = asyncio.create_task(self._connect(address, port, context))
 
     def drop(self) -> None:
@@ -300,8 +310,11 @@ class _Connection(asyncio.Protocol):
         if isinstance(message, Notice):
             self._lost(f"refused: {message.code} {message.text}")
             return b""
-        if message != Attached(self.session, self.epoch):
+        expected = Attached(self.session, self.epoch)
+        if not isinstance(message, Attached) or replace(message, sound="") != expected:
             raise RemoteProtocolError("attached", f"expected {self.session} {self.epoch}: {line!r}")
+        if message.sound:
+            self.sound = SoundTarget(*self._gateway, message.sound, self.session, self.epoch)
         self._attached = True
         self._reply = b""
         self._on_event(LinkOpened(self.session, self.epoch))

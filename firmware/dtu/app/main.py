@@ -21,6 +21,7 @@ from dtu.app.input_desk import InputDesk
 from dtu.app.query_socket import QuerySocket
 from dtu.app.server_list import ServerListFile
 from dtu.app.service_manager import ServiceManager
+from dtu.app.sound_link import SoundLink, open_sound
 from dtu.app.tls import IdentityError, client_context
 from dtu.core import actions
 from dtu.core.events import CardEvent
@@ -79,6 +80,7 @@ class TerminalProcess:
             self._face.hotkey,
         )
         self._face.use_input(self._input)
+        self._sound: SoundLink | None = open_sound(config.sound, config.sound_socket, tls)
         self._query = QuerySocket(config.group_port, self._datagram)
         self._lease_file = LeaseFile(config.lease_file)
         self._lookups = NetworkLookups()
@@ -131,6 +133,7 @@ class TerminalProcess:
         await self._lookups.close()
         self._input.detach(session_lives=True)
         self._input.stop()
+        self._close_sound()
         self._display.close()
         await self._control.close()
         self._query.close()
@@ -217,8 +220,11 @@ class TerminalProcess:
             self._input.attach()
             self._trace("first_frame", session=event.session, epoch=event.epoch, at=event.at)
             self._terminal.first_frame(event.session, event.epoch)
+            if self._sound is not None and (target := self._display.sound) is not None:
+                self._sound.open(target)
         elif isinstance(event, LinkLost):
             self._input.detach(session_lives=False)
+            self._close_sound()
             self._terminal.display_lost(event.session, event.epoch, event.reason, time.monotonic())
         self._carry_on()
 
@@ -261,9 +267,11 @@ class TerminalProcess:
                 )
             case actions.CloseDisplay():
                 self._input.detach(session_lives=True)
+                self._close_sound()
                 self._display.close()
             case actions.Blank():
                 self._face.blank()
+                self._close_sound()
                 self._trace("blank")
             case actions.Show():
                 words = self._face.show(action)
@@ -283,6 +291,10 @@ class TerminalProcess:
 
     def _address(self) -> str:
         return self._lease.address if self._lease else ""
+
+    def _close_sound(self) -> None:
+        if self._sound is not None:
+            self._sound.close()
 
     def _broadcast_address(self) -> str:
         if self._lease is None:
@@ -308,6 +320,7 @@ class TerminalProcess:
             "code": words.code if words else 0,
             "title": words.title if words else "",
             "menu": self._face.menu_page,
+            "sound": self._sound.channels if self._sound else 0,
         }
 
 

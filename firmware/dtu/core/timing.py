@@ -64,6 +64,16 @@ KEY_REPEAT_INTERVAL_S = 0.033
 MAX_RETURN_S = 10.0
 """A server may not ask us to wait longer than this for its restart."""
 
+SOUND_CONNECT_S = 2.0
+"""TCP and TLS of a sound channel, as of a display link."""
+
+SOUND_RETRY_S = 0.2
+MAX_SOUND_RETRY_S = 5.0
+"""After a sound channel broke: doubled each time, while the terminal's sound server is away."""
+
+SOUND_STEADY_S = 5.0
+"""A channel that carried for so long was good: the next one is opened soon."""
+
 if not KEEPALIVE_S * 3 <= LOST_S:
     raise LocalProtocolError("a lost keepalive or two is no lost server")
 if not max(CONNECT_S, LOOKUP_S, MDNS_S) * 2 <= WAY_S:
