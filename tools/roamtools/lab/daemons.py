@@ -16,6 +16,8 @@ DTU_TOML = Path("/etc/roamdesk/dtu.toml")
 DTU_RUN_DIR = "/run/roamdesk-dtu"
 CARD_SOCKET = "card.sock"
 BENCH_SOCKET = "bench.sock"
+SOUND_SOCKET = "sound.sock"
+MICROPHONE_HZ = 660
 
 _DAEMON_USER = {"launcherd": "root", "displayd": "roamdesk-display", "hostd": "roamdesk"}
 
@@ -91,6 +93,8 @@ def desk_settings(name: str, changes: dict[str, Any]) -> dict[str, Any]:
         "height": plan.SCREEN[1],
         "card": "pcsc",
         "input": "scripted",
+        "sound": "none",
+        "sound_socket": str(plan.NODE_DIR / SOUND_SOCKET),
         "bench_socket": str(plan.NODE_DIR / BENCH_SOCKET),
         **changes,
     }
@@ -139,6 +143,25 @@ def link_job() -> Job:
     """What wakes the DHCP client when the cable is put in, and asks routers."""
     script = plan.project_root() / "firmware" / "etc" / "network" / "roamdesk-link"
     return Job("link", [str(script), "eth0"], restart=True, env={"ROAMDESK_RUN_DIR": DTU_RUN_DIR})
+
+
+def sound_job() -> Job:
+    """A desk's sound server: a loudspeaker that nobody hears, a microphone that hears a tone.
+
+    What the loudspeaker plays can be recorded at `loudspeaker.monitor`.
+    """
+    command = ["pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1"]
+    command += ["--log-target=stderr", "--log-level=error"]
+    socket = plan.NODE_DIR / SOUND_SOCKET
+    for module in (
+        f"module-native-protocol-unix socket={socket} auth-cookie-enabled=0",
+        "module-null-sink sink_name=loudspeaker rate=48000",
+        f"module-sine-source source_name=microphone frequency={MICROPHONE_HZ} rate=48000",
+        "module-suspend-on-idle timeout=1",
+    ):
+        command.append(f"--load={module}")
+    state = {"PULSE_RUNTIME_PATH": "/run/pulse", "PULSE_STATE_PATH": "/run/pulse"}
+    return Job("sound", command, restart=True, env=state)
 
 
 def dtu_job() -> Job:

@@ -246,6 +246,8 @@ class Lab(LabNodes):
         jobs += [daemons.pcscd_job(), daemons.card_job()]
         if with_daemons:
             jobs.append(daemons.dtu_job())
+        if (settings or {}).get("sound") == "pulse":
+            jobs.append(daemons.sound_job())
         self._start_node(name, jobs)
         self._progress(name)
         if wait:

@@ -133,13 +133,21 @@ class LabNodes:
         self, name: str, argv: Sequence[str], user: str = "root", timeout_s: float = 30.0
     ) -> subprocess.CompletedProcess[str]:
         """Run a command inside a node and give its output."""
+        return subprocess.run(
+            self.command(name, argv, user),
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
+    def command(self, name: str, argv: Sequence[str], user: str = "root") -> list[str]:
+        """The command line that runs `argv` inside a node."""
         command = ["nsenter", "-t", str(self._init_pid(name)), "-m", "-u", "-i", "-n", "-p"]
         command += ["--wdns=/", "--"]
         if user != "root":
             command += ["runuser", "-u", user, "--"]
-        return subprocess.run(
-            [*command, *argv], capture_output=True, text=True, timeout=timeout_s, check=False
-        )
+        return [*command, *argv]
 
     def _init_pid(self, name: str) -> int:
         node = self.node(name)
