@@ -46,16 +46,12 @@ apt_install() {
 # keeps it (pipewire-audio and pulseaudio exclude each other), and nobody gets a sound server at the
 # next login that was not there before.
 install_pulseaudio() {
-    local unit
     if ! apt-get -s --no-remove install --no-install-recommends pulseaudio >/dev/null 2>&1; then
         say "    without pulseaudio: another package would have to go; sessions have no sound here"
         return
     fi
-    as_root install -d /etc/systemd/user
-    for unit in pulseaudio.service pulseaudio.socket; do
-        [ -e "/etc/systemd/user/$unit" ] || as_root ln -s /dev/null "/etc/systemd/user/$unit"
-    done
     apt_install pulseaudio
+    as_root systemctl --global --quiet disable pulseaudio.service pulseaudio.socket 2>/dev/null || true
 }
 
 install_packages() {

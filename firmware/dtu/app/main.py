@@ -23,6 +23,7 @@ from dtu.app.server_list import ServerListFile
 from dtu.app.service_manager import ServiceManager
 from dtu.app.sound_link import SoundLink, open_sound
 from dtu.app.tls import IdentityError, client_context
+from dtu.app.volume_knob import VolumeKnob
 from dtu.core import actions
 from dtu.core.events import CardEvent
 from dtu.core.finder import Finder
@@ -81,6 +82,10 @@ class TerminalProcess:
         )
         self._face.use_input(self._input)
         self._sound: SoundLink | None = open_sound(config.sound, config.sound_socket, tls)
+        self._volume: VolumeKnob | None = None
+        if self._sound is not None:
+            self._volume = VolumeKnob(self._sound.server, self._volume_is)
+            self._face.set_volume = self._volume.turn
         self._query = QuerySocket(config.group_port, self._datagram)
         self._lease_file = LeaseFile(config.lease_file)
         self._lookups = NetworkLookups()
@@ -110,6 +115,8 @@ class TerminalProcess:
         self._carrier.start(self._cable)
         self._ip6_watch.start(self._ip6_changed)
         self._card.start(self._post_card)
+        if self._volume is not None:
+            self._volume.look()
         self._input.start()
         pump = loop.create_task(self._pump_screen(self._screen.pump_interval_s))
         watchdog = loop.create_task(self._feed_watchdog(self._service_manager.watchdog_s))
@@ -134,6 +141,8 @@ class TerminalProcess:
         self._input.detach(session_lives=True)
         self._input.stop()
         self._close_sound()
+        if self._volume is not None:
+            self._volume.close()
         self._display.close()
         await self._control.close()
         self._query.close()
@@ -222,6 +231,8 @@ class TerminalProcess:
             self._terminal.first_frame(event.session, event.epoch)
             if self._sound is not None and (target := self._display.sound) is not None:
                 self._sound.open(target)
+            if self._volume is not None:
+                self._volume.look()
         elif isinstance(event, LinkLost):
             self._input.detach(session_lives=False)
             self._close_sound()
@@ -291,6 +302,10 @@ class TerminalProcess:
 
     def _address(self) -> str:
         return self._lease.address if self._lease else ""
+
+    def _volume_is(self, percent: int | None) -> None:
+        self._face.volume = percent
+        self._carry_on()
 
     def _close_sound(self) -> None:
         if self._sound is not None:
