@@ -118,8 +118,7 @@ def test_the_pointer_beside_the_frame():
 
 
 @pytest.fixture
-def screen(monkeypatch):
-    monkeypatch.delenv("SDL_VIDEODRIVER", raising=False)
+def screen():
     opened = pygame_screen.open_screen("headless", 640, 400)
     yield opened
     opened.close()
@@ -197,11 +196,22 @@ def test_a_snapshot_that_cannot_be_written_is_an_os_error(screen, tmp_path):
         screen.snapshot(tmp_path / "nowhere" / "screen.png")
 
 
+# -- the window
+
+
+@pytest.fixture
+def window(monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    opened = pygame_screen.open_screen("window", 640, 400)
+    yield opened
+    opened.close()
+
+
 def post(kind, **fields):
     pygame.event.post(pygame.event.Event(kind, **fields))
 
 
-def test_window_input(screen):
+def test_window_input(window):
     post(pygame.KEYDOWN, key=pygame.K_a, unicode="A", scancode=4, mod=0)
     post(pygame.KEYDOWN, key=pygame.K_a, unicode="a", scancode=4, mod=0)
     post(pygame.KEYUP, key=pygame.K_a, unicode="a", scancode=4, mod=0)
@@ -211,8 +221,8 @@ def test_window_input(screen):
     post(pygame.MOUSEBUTTONDOWN, pos=(7, 8), button=3)
     post(pygame.MOUSEBUTTONDOWN, pos=(7, 8), button=4)
     post(pygame.MOUSEBUTTONUP, pos=(7, 9), button=3)
-    screen.pump()
-    assert screen.input_events() == [
+    window.pump()
+    assert window.input_events() == [
         Key(0x41, True, 30, "window"),
         Key(0x41, True, 30, "window"),
         Key(0x41, False, 30, "window"),
@@ -221,53 +231,47 @@ def test_window_input(screen):
         Pointer(7, 8, 4),
         Pointer(7, 9, 0),
     ]
-    assert screen.input_events() == []
+    assert window.input_events() == []
 
 
-def test_buttons_beyond_the_third(screen):
+def test_buttons_beyond_the_third(window):
     for button in (6, 7):
         post(pygame.MOUSEBUTTONDOWN, pos=(7, 8), button=button)
-    screen.pump()
-    assert [event.buttons for event in screen.input_events()] == [1 << 7, 1 << 7 | 1 << 8]
+    window.pump()
+    assert [event.buttons for event in window.input_events()] == [1 << 7, 1 << 7 | 1 << 8]
 
 
-def test_a_key_that_writes_nothing_known(screen):
+def test_a_key_that_writes_nothing_known(window):
     post(pygame.KEYDOWN, key=0, unicode="", scancode=135, mod=0)
     post(pygame.KEYDOWN, key=0, unicode="", scancode=0, mod=0)
-    screen.pump()
-    assert screen.input_events() == [Key(0, True, 89, "window")]
+    window.pump()
+    assert window.input_events() == [Key(0, True, 89, "window")]
 
 
-def test_the_wheel_presses_buttons(screen):
+def test_the_wheel_presses_buttons(window):
     post(pygame.MOUSEWHEEL, x=0, y=-1)
     post(pygame.MOUSEWHEEL, x=-1, y=1000)
-    screen.pump()
-    buttons = [event.buttons for event in screen.input_events()]
+    window.pump()
+    buttons = [event.buttons for event in window.input_events()]
     assert buttons == [16, 0] + [8, 0] * 10 + [32, 0]
 
 
-def test_closing_the_window_is_told(screen):
-    assert not screen.close_requested
+def test_closing_the_window_is_told(window):
+    assert not window.close_requested
     post(pygame.QUIT)
     post(pygame.WINDOWEXPOSED)
-    screen.pump()
-    assert screen.close_requested
-
-
-def test_a_console_without_a_screen_says_what_to_do(monkeypatch):
-    monkeypatch.setattr(pygame_screen, "_console_devices", list)
-    with pytest.raises(ScreenError, match="display=headless"):
-        pygame_screen.open_screen("console", 0, 0)
+    window.pump()
+    assert window.close_requested
 
 
 def test_a_screen_that_does_not_open_says_what_to_do(monkeypatch):
-    monkeypatch.setattr(pygame_screen, "_console_devices", lambda: ["card0"])
-    monkeypatch.setattr(pygame_screen, "_DRIVERS", {"console": "no such driver"})
-    monkeypatch.setenv("SDL_VIDEODRIVER", "")
-    with pytest.raises(ScreenError, match="cannot open the console screen"):
-        pygame_screen.open_screen("console", 0, 0)
+    monkeypatch.setenv("SDL_VIDEODRIVER", "no such driver")
+    with pytest.raises(ScreenError, match=r"cannot open a window.*display=headless"):
+        pygame_screen.open_screen("window", 640, 400)
 
 
-def test_a_screen_of_other_pixels_is_refused():
+def test_a_window_of_other_pixels_is_refused(monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    monkeypatch.setattr(pygame.display, "set_mode", lambda *_: pygame.Surface((4, 4), 0, 16))
     with pytest.raises(ScreenError, match="32-bit"):
-        pygame_screen.PygameScreen(pygame.Surface((4, 4), 0, 16), needs_pump=False)
+        pygame_screen.open_screen("window", 640, 400)

@@ -9,6 +9,7 @@ from typing import Any
 
 from dtu.app.languages import languages
 from dtu.core.language import DEFAULT
+from dtu.drivers.display.monitors import mode_problem
 from dtu.drivers.input.keysyms import chord_problem
 from roamwire.identity import name_problem
 from roamwire.settings import MAX_FILE_BYTES, Setting, SettingsError, SettingsTable, Value
@@ -63,6 +64,20 @@ SETTINGS = SettingsTable(
         ),
         Setting("width", "whole", 1280, "width of the screen, pixels", lowest=320, highest=8192),
         Setting("height", "whole", 800, "height of the screen, pixels", lowest=200, highest=8192),
+        Setting(
+            "screen_mode",
+            "text",
+            "",
+            "what monitors of a console are driven with, like 1920x1080@60; empty: their own wish",
+            check=mode_problem,
+        ),
+        Setting(
+            "screen_off_s",
+            "whole",
+            600,
+            "seconds of the same words without key or card until monitors sleep; 0: never",
+            highest=86400,
+        ),
         Setting("card", "choice", "pcsc", "where cards are seen", choices=("pcsc", "scripted")),
         Setting(
             "input",
@@ -135,6 +150,8 @@ class DtuConfig:
     display: str
     width: int
     height: int
+    screen_mode: str
+    screen_off_s: int
     card: str
     input: str
     language: str

@@ -41,7 +41,8 @@ class SessionInput(Protocol):
 class InputDesk:
     """Feeds the attached session, or a listener; all calls on the event loop's thread.
 
-    `on_hotkey` is told the names of `chords` when they are pressed.
+    `on_hotkey` is told the names of `chords` when they are pressed; `on_any` is called at every
+    event, whomever it is for.
     """
 
     def __init__(
@@ -52,11 +53,13 @@ class InputDesk:
         driver: InputDriver | None = None,
         chords: Sequence[Chord] = (),
         on_hotkey: Callable[[str], None] | None = None,
+        on_any: Callable[[], None] | None = None,
     ) -> None:
         self._session = session
         self._move_pointer = move_pointer
         self._driver = driver
         self._on_hotkey = on_hotkey
+        self._on_any = on_any
         self._router = InputRouter(size, chords)
         self._listener: Listener | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -75,6 +78,8 @@ class InputDesk:
 
     def post(self, event: InputEvent) -> None:
         """A device, the window or a bench has something to tell."""
+        if self._on_any is not None:
+            self._on_any()
         self._router.receive(event, time.monotonic())
         self._carry_on()
 

@@ -19,6 +19,7 @@ from dtu.app.desk_face import DeskFace, menu_chord
 from dtu.app.display_link import DisplayLink, Drawn, FirstFrame, Lamps, LinkEvent, LinkLost
 from dtu.app.input_desk import InputDesk
 from dtu.app.query_socket import QuerySocket
+from dtu.app.screen_sleep import ScreenSleep
 from dtu.app.server_list import ServerListFile
 from dtu.app.service_manager import ServiceManager
 from dtu.app.sound_link import SoundLink, open_sound
@@ -68,6 +69,7 @@ class TerminalProcess:
         tls = client_context(config.ca, config.cert, config.key)
         self._control = ControlLink(tls, self._link_opened, self._line, self._link_closed)
         self._display = DisplayLink(screen, tls, self._display_event)
+        self._sleep = ScreenSleep(screen, config.screen_off_s)
         driver = EvdevInput() if config.input == "evdev" else None
         self._face = DeskFace(
             config, screen, self._terminal, address=self._address, carry_on=self._carry_on
@@ -79,6 +81,7 @@ class TerminalProcess:
             driver,
             [menu_chord(config.menu_keys)],
             self._face.hotkey,
+            self._sleep.stirred,
         )
         self._face.use_input(self._input)
         self._sound: SoundLink | None = open_sound(config.sound, config.sound_socket, tls)
@@ -118,9 +121,11 @@ class TerminalProcess:
         if self._volume is not None:
             self._volume.look()
         self._input.start()
+        self._screen.start(self._monitors_changed)
+        self._monitors_changed()
         pump = loop.create_task(self._pump_screen(self._screen.pump_interval_s))
         watchdog = loop.create_task(self._feed_watchdog(self._service_manager.watchdog_s))
-        _LOG.info("terminal %s, screen %dx%d", self._config.name, *self._screen.size)
+        _LOG.info("terminal %s", self._config.name)
         self._carry_on()
         self._service_manager.ready()
         await self._stop.wait()
@@ -148,6 +153,7 @@ class TerminalProcess:
         self._query.close()
         if self._bench is not None:
             await self._bench.stop()
+        self._sleep.stop()
         self._screen.close()
 
     async def _pump_screen(self, interval_s: float | None) -> None:
@@ -170,6 +176,16 @@ class TerminalProcess:
 
     # What comes in
 
+    def _monitors_changed(self) -> None:
+        """Another monitor, or one with another size: the session is to have it at once."""
+        size = self._screen.size
+        _LOG.info("the screen is %dx%d, %d monitors", *size, len(self._screen.layout))
+        self._trace("screen", width=size[0], height=size[1])
+        self._display.set_layout(self._screen.layout)
+        self._input.resize(size)
+        self._terminal.screen_changed(size)
+        self._sleep.stirred()
+
     def _lease_changed(self, lease: Lease | NoLease) -> None:
         self._lease = lease if isinstance(lease, Lease) else None
         self._trace("lease", address=self._lease.address if self._lease else "")
@@ -191,6 +207,7 @@ class TerminalProcess:
         self._loop.call_soon_threadsafe(self._card_event, event)
 
     def _card_event(self, event: CardEvent) -> None:
+        self._sleep.stirred()
         self._trace("card", kind=type(event).__name__, at=getattr(event, "at", None))
         self._terminal.card(event, time.monotonic())
         self._carry_on()
@@ -227,6 +244,7 @@ class TerminalProcess:
             self._face.session_shown()
             self._service_manager.status(f"Session {event.session}")
             self._input.attach()
+            self._sleep.session_shown()
             self._trace("first_frame", session=event.session, epoch=event.epoch, at=event.at)
             self._terminal.first_frame(event.session, event.epoch)
             if self._sound is not None and (target := self._display.sound) is not None:
@@ -287,6 +305,7 @@ class TerminalProcess:
             case actions.Show():
                 words = self._face.show(action)
                 self._service_manager.status(words.title)
+                self._sleep.message(words.code)
                 self._trace("words", code=words.code, title=words.title)
             case actions.Offered():
                 self._face.offered(action.offers)
@@ -351,7 +370,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     logging.basicConfig(level=config.log_level.upper(), format="dtu %(levelname)s %(message)s")
     try:
-        screen = open_screen(config.display, config.width, config.height)
+        screen = open_screen(config.display, config.width, config.height, config.screen_mode)
         asyncio.run(_run(config, screen))
     except (OSError, IdentityError, ScreenError) as error:
         _LOG.error("cannot start: %s", error)

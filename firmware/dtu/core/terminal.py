@@ -9,6 +9,7 @@ time. Out: actions and the next deadline.
 
 import random
 from collections import Counter, deque
+from dataclasses import replace
 
 from dtu.core import catalogue, timing
 from dtu.core.actions import (
@@ -90,6 +91,10 @@ class Terminal:
         if target is None:
             raise LocalProtocolError(f"{step.value} while {self.state.value}")
         self.state = target
+
+    def screen_changed(self, size: tuple[int, int]) -> None:
+        """The screen has another size in pixels; servers are told at the next connection."""
+        self._hello = replace(self._hello, width=size[0], height=size[1])
 
     def address(self, event: AddressEvent, now: float) -> None:
         """DHCP or a router gave an address, renewed it or took it away."""

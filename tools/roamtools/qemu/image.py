@@ -33,10 +33,10 @@ _PACKAGES = (
     "fonts-dejavu-core",
 )
 
-_WHEELS = (
-    "numpy", "simplejpeg", "pygame", "pyudev", "zeroconf", "ifaddr", "psutil", "pillow",
-    "cryptography", "cffi", "pycparser", "pytest", "pytest-timeout", "pytest-cov", "coverage",
-    "iniconfig", "packaging", "pluggy", "pygments", "hypothesis", "sortedcontainers",
+# What of the lock is not taken as a wheel: Debian's packages above, and the tools of developers.
+_NOT_WHEELS = (
+    "evdev", "pyscard", "ruff", "mypy", "mypy-extensions", "librt", "ast-serialize", "pathspec",
+    "pip-tools", "build", "pyproject-hooks", "click", "wheel", "pip", "setuptools",
 )  # fmt: skip
 
 # The initrd has only what the disk needs: unpacking all modules takes TCG several seconds.
@@ -140,7 +140,7 @@ def _locked() -> str:
     for line in lock.read_text(encoding="utf-8").splitlines():
         name = re.match(r"([A-Za-z0-9_.-]+)==", line)
         if name is not None:
-            keep = name[1].lower() in _WHEELS
+            keep = name[1].lower() not in _NOT_WHEELS
         elif not line.startswith(" "):
             keep = False
         if keep:

@@ -1,6 +1,6 @@
 """What a terminal's screen must do, and where a picture stands on it. No driver is here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -23,12 +23,23 @@ class Screen(Protocol):
         """Width and height in pixels."""
 
     @property
+    def layout(self) -> tuple[Rect, ...]:
+        """Where on it each monitor is, at least one; a session is asked for these screens."""
+
+    @property
     def pump_interval_s(self) -> float | None:
         """How often `pump` wants to be called; None if never."""
 
     @property
     def close_requested(self) -> bool:
         """True when the person has closed the window."""
+
+    def start(self, on_layout: Callable[[], None]) -> None:
+        """Begin to watch for monitors, on the running event loop.
+
+        `on_layout` is called when `size` and `layout` have changed; what was shown is on the new
+        monitors already, a session centred or cut until it has taken the new size.
+        """
 
     def show_session(
         self, framebuffer: Bytes, rects: Sequence[Rect], cursor: Cursor | None
@@ -56,6 +67,9 @@ class Screen(Protocol):
 
     def blank(self) -> None:
         """Black, at once; the last frame is overwritten and cannot come back."""
+
+    def power(self, on: bool) -> None:
+        """Let the monitors sleep, or wake them; what is shown meanwhile is seen when they wake."""
 
     def input_events(self) -> list[InputEvent]:
         """What the window's keyboard and mouse did since the last call."""

@@ -96,6 +96,10 @@ class Composer:
         np.bitwise_and(target, 0x3F3F3F, out=target)
         return dirty
 
+    def resize(self, size: tuple[int, int]) -> None:
+        """The screen has another size; the caller paints it."""
+        self._size = size
+
     def drop_frame(self) -> None:
         """Keep the frame no longer; its owner may still be filling it."""
         self._frame = None
