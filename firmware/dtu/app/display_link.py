@@ -5,27 +5,14 @@ When a link is opened or closed, and what words are shown instead, is decided el
 
 import asyncio
 import logging
-import mmap
 import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from dtu.app.session_view import Painted, SessionView, ViewEvent
 from dtu.app.tls import server_name
-from dtu.core.rfb import (
-    Bell,
-    Connected,
-    Cursor,
-    CursorChanged,
-    Failed,
-    LedState,
-    NameChanged,
-    Rect,
-    Resized,
-    RfbClient,
-    Updated,
-)
-from dtu.core.rfb.events import Bytes
+from dtu.core.rfb import LedState, Rect, RfbClient
 from dtu.core.sound import SoundTarget
 from dtu.core.timing import DISPLAY_CONNECT_S, FIRST_FRAME_S
 from dtu.drivers.display.base import Screen, origin
@@ -192,14 +179,12 @@ class _Connection(asyncio.Protocol):
         self.drawn = False
         self.sound: SoundTarget | None = None
         self._gateway = ("", 0)
-        self._screen = screen
         self._ticket = ticket
         self._on_event = on_event
         self._dropped = False
         self._attached = False
         self._reply = b""
-        self._client = RfbClient(layout)
-        self._cursor: Cursor | None = None
+        self._view = SessionView(session, screen, layout, self._view_event)
         self._transport: asyncio.Transport | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -217,6 +202,7 @@ class _Connection(asyncio.Protocol):
     def drop(self) -> None:
         """Stop at once and say nothing any more."""
         self._dropped = True
+        self._view.close()
         if self._connecting is not None:
             self._connecting.cancel()
         if self._deadline is not None:
@@ -226,7 +212,7 @@ class _Connection(asyncio.Protocol):
 
     def send(self, write: Callable[[RfbClient], object]) -> None:
         """Let `write` put a message into the client, and send it."""
-        write(self._client)
+        write(self._view.client)
         self._flush()
 
     # -- connecting
@@ -290,13 +276,12 @@ class _Connection(asyncio.Protocol):
             return
         try:
             rest = data if self._attached else self._take_reply(data)
+            if rest and not self._dropped:
+                self._view.receive(rest)
+                self._flush()
+                self._view.paint()
         except RemoteProtocolError as error:
             self._lost(f"protocol: {error}")
-            return
-        if rest and not self._dropped:
-            self._client.receive_data(rest)
-            self._flush()
-            self._take_events()
 
     def _take_reply(self, data: bytes) -> bytes:
         """Read the gateway's one line; returns what follows it."""
@@ -321,8 +306,7 @@ class _Connection(asyncio.Protocol):
         return rest
 
     def _flush(self) -> None:
-        data = self._client.data_to_send()
-        if not data or self._transport is None or self._dropped:
+        if self._transport is None or self._dropped or not (data := self._view.data_to_send()):
             return
         self._transport.write(data)
         if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
@@ -330,51 +314,19 @@ class _Connection(asyncio.Protocol):
 
     # -- frames
 
-    def _take_events(self) -> None:
-        """Apply all events of one read; the screen is painted once for them."""
-        rects: list[Rect] = []
-        cursor = self._cursor
-        while not self._dropped and (event := self._client.next_event()) is not None:
-            match event:
-                case Updated():
-                    rects += event.rects
-                case CursorChanged():
-                    self._cursor = event.cursor
-                case Resized():
-                    _LOG.info("session %s is %dx%d now", self.session, event.width, event.height)
-                    rects.clear()
-                case Connected():
-                    _touch_pages(self._client.framebuffer)
-                case LedState():
-                    self._on_event(Lamps(self.session, self.epoch, event))
-                case NameChanged():
-                    _LOG.debug("session %s is called %r now", self.session, event.name)
-                case Bell():
-                    _LOG.debug("session %s rings", self.session)
-                case Failed():
-                    self._lost(f"protocol: {event.error}")
-        if not self._dropped and (rects or cursor is not self._cursor):
-            self._draw(rects)
+    def _view_event(self, event: ViewEvent) -> None:
+        match event:
+            case LedState():
+                self._on_event(Lamps(self.session, self.epoch, event))
+            case Painted():
+                self._painted(event.pixels)
 
-    def _draw(self, rects: list[Rect]) -> None:
-        """Paint if the frame is whole: neither a half-filled nor a just resized one is shown."""
-        if not self._client.painted:
-            return
-        self._screen.show_session(self._client.framebuffer, rects, self._cursor)
+    def _painted(self, pixels: int) -> None:
+        now = time.monotonic()
         if not self.drawn:
             self.drawn = True
             if self._deadline is not None:
                 self._deadline.cancel()
-            self._on_event(FirstFrame(self.session, self.epoch, time.monotonic()))
-        pixels = sum(rect.width * rect.height for rect in rects)
-        if pixels and not self._dropped:
-            self._on_event(Drawn(self.session, self.epoch, pixels, time.monotonic()))
-
-
-def _touch_pages(picture: Bytes) -> None:
-    """Make the kernel hand out a new framebuffer's memory, without changing what is in it.
-
-    That takes 2 to 20 ms for 8 MiB: better now, while the server makes the first frame, than
-    when it is here.
-    """
-    picture.reshape(-1)[:: mmap.PAGESIZE] |= 0
+            self._on_event(FirstFrame(self.session, self.epoch, now))
+        if not self._dropped:
+            self._on_event(Drawn(self.session, self.epoch, pixels, now))

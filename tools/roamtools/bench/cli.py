@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from roamtools.bench import dtu, failover, hotdesk, input_latency, stuck_keys
+from roamtools.bench import decode, dtu, failover, hotdesk, input_latency, stuck_keys
 from roamtools.bench.percentiles import Series, summary
 from roamtools.lab.lab import Lab
 from roamtools.lab.rpc import Refusal
@@ -27,6 +27,7 @@ BENCHES: dict[str, Callable[[Lab, int, Series], None]] = {
 Progress = Callable[[str], None]
 
 FIGURES: dict[str, Sequence[Callable[[Progress], dict[str, Any]]]] = {
+    "decode": (decode.run,),
     "dtu": (dtu.run, stuck_keys.run),
     "input": (input_latency.run,),
 }
@@ -51,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     cases = figures.pop("cases", {})
     for case, row in cases.items():
-        print(f"{case:12s} " + "  ".join(f"{key} {value:8.1f}" for key, value in row.items()))
+        print(f"{case:12s} " + "  ".join(f"{key} {value:8.2f}" for key, value in row.items()))
     for name, value in figures.items():
         print(f"{name:24s} {value}")
     return 0

@@ -34,8 +34,12 @@ from dtu.core.rfb.limits import (
     MAX_PIECE_BYTES,
     MAX_SCREENS,
 )
-from dtu.core.rfb.tight import Need, TightDecoder
+from dtu.core.rfb.reader import Need, Reader, ShortError
+from dtu.core.rfb.tight import TightDecoder
 from roamwire.errors import LocalProtocolError, RemoteProtocolError
+
+_RECT = struct.Struct(">HHHHi")
+"""How each rectangle begins: place, size, encoding."""
 
 
 class RfbClient:
@@ -58,7 +62,8 @@ class RfbClient:
         self._screens: tuple[Screen, ...] | None = None
         self._events: deque[RfbEvent] = deque()
         self._output: list[bytes] = []
-        self._input = bytearray()
+        self._reader = Reader()
+        self._short = 0
         self._resized = False
         self._failed = False
         self._extended_keys = False
@@ -72,18 +77,16 @@ class RfbClient:
         """Take what the server sent, in any pieces; trouble comes out as a `Failed` event."""
         if self._failed:
             return
-        self._input += data
-        used = 0
+        reader = self._reader
+        reader.data += data
         try:
-            with memoryview(self._input) as view:
-                while len(view) - used >= self._needed:
-                    step = bytes(view[used : used + self._needed])
-                    used += self._needed
-                    self._needed = self._parser.send(step)
-            del self._input[:used]
+            while len(reader) >= abs(self._needed):
+                step = reader.take(self._needed) if self._needed > 0 else b""
+                self._needed = self._parser.send(step)
+            reader.drop()
         except RemoteProtocolError as error:
             self._failed = True
-            self._input.clear()
+            self._reader = Reader()
             self._events.append(Failed(error))
 
     def data_to_send(self) -> bytes:
@@ -95,6 +98,11 @@ class RfbClient:
     def next_event(self) -> RfbEvent | None:
         """The oldest event not fetched yet."""
         return self._events.popleft() if self._events else None
+
+    @property
+    def needed(self) -> int:
+        """Bytes that complete the next step; feeding just these shows where messages end."""
+        return abs(self._needed) - len(self._reader)
 
     @property
     def connected(self) -> bool:
@@ -214,14 +222,20 @@ class RfbClient:
         (count,) = struct.unpack(">xH", (yield 3))
         rects: list[Rect] = []
         self._resized = False
+        reader = self._reader
         for _ in range(count):
-            x, y, width, height, encoding = struct.unpack(">HHHHi", (yield 12))
-            if encoding == requests.LAST_RECT:
-                break
+            if len(reader.data) - reader.at < _RECT.size:
+                yield -_RECT.size
+            x, y, width, height, encoding = _RECT.unpack_from(reader.data, reader.at)
+            reader.at += _RECT.size
             rect = Rect(x, y, width, height)
             if encoding in requests.PICTURES:
-                yield from self._picture(rect, encoding)
+                self._buffer.check_rect(rect)
+                if not (encoding == requests.TIGHT and self._quick_tight(rect)):
+                    yield from self._picture(rect, encoding)
                 rects.append(rect)
+            elif encoding == requests.LAST_RECT:
+                break
             else:
                 yield from self._extension(rect, encoding)
         self._ask_for_more()
@@ -263,11 +277,27 @@ class RfbClient:
         lamps = data[-1]
         self._emit(LedState(bool(lamps & 1), bool(lamps & 2), bool(lamps & 4)))
 
+    def _quick_tight(self, rect: Rect) -> bool:
+        """Decode a rectangle that is here whole; False if it is not, then nothing has changed.
+
+        Most are, and a page has hundreds: a step of the parser costs as much as a small fill.
+        """
+        start = self._reader.at
+        try:
+            self._tight.decode(self._buffer, rect, self._reader)
+        except ShortError as short:
+            self._reader.at = start
+            self._short = start - short.end
+            return False
+        self._buffer.mark_painted(rect)
+        return True
+
     def _picture(self, rect: Rect, encoding: int) -> Need:
         buffer = self._buffer
-        buffer.check_rect(rect)
         if encoding == requests.TIGHT:
-            yield from self._tight.decode(buffer, rect)
+            yield self._short
+            while not self._quick_tight(rect):
+                yield self._short
         elif encoding == requests.COPY_RECT:
             source_x, source_y = struct.unpack(">HH", (yield 4))
             buffer.copy(source_x, source_y, rect)

@@ -1,6 +1,7 @@
 """What an RFB client tells its owner: frozen values. How bytes become these is not here."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +12,8 @@ Bytes = npt.NDArray[np.uint8]
 """An array of bytes; a picture has the shape (height, width, 4) with BGRX pixels."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rect:
-    """A rectangle of the framebuffer, in pixels."""
+class Rect(NamedTuple):
+    """A rectangle of the framebuffer, in pixels; made so often that a dataclass would be felt."""
 
     x: int
     y: int

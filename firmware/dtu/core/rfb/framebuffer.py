@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dtu.core.rfb.events import Bytes, Rect
-from dtu.core.rfb.limits import MAX_PIXELS, MAX_SIDE
+from dtu.core.rfb.limits import MAX_PIXELS, MAX_SIDE, MAX_WORK_PIXELS
 from roamwire.errors import RemoteProtocolError
 
 Pixels = npt.NDArray[np.uint32]
@@ -14,6 +14,12 @@ Pixels = npt.NDArray[np.uint32]
 def fits(width: int, height: int) -> bool:
     """False if a framebuffer of this size is none or too much."""
     return 0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and width * height <= MAX_PIXELS
+
+
+def check_work(rect: Rect) -> None:
+    """Raise RemoteProtocolError if decoding a compressed rectangle takes too much memory."""
+    if rect.width * rect.height > MAX_WORK_PIXELS:
+        raise RemoteProtocolError("rect-size", f"{rect}")
 
 
 class Framebuffer:
@@ -39,6 +45,10 @@ class Framebuffer:
     def area(self, rect: Rect) -> Pixels:
         """The rectangle's pixels, to be written by the caller."""
         return self.pixels[rect.y : rect.y + rect.height, rect.x : rect.x + rect.width]
+
+    def rows(self, rect: Rect) -> Bytes:
+        """The memory of a rectangle that has all of the width, as flat bytes."""
+        return self.array[rect.y : rect.y + rect.height].reshape(-1)
 
     def put_bgrx(self, rect: Rect, picture: Bytes) -> None:
         """Write a picture of the shape (height, width, 4)."""
