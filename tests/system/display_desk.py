@@ -44,7 +44,6 @@ class Session:
             self.start(
                 *("Xtigervnc", "-displayfd", str(told), "-rfbunixpath", str(self.rfb)),
                 *("-rfbport", "-1", "-SecurityTypes", "None", "-nolisten", "tcp"),
-                *("-nolisten", "local"),
                 *("-geometry", f"{WIDTH}x{HEIGHT}", "-depth", "24"),
                 *options,
                 pass_fds=(told,),
@@ -71,7 +70,7 @@ class Session:
         """PutImage on the root window by the plain X protocol; needs no X library."""
         with socket.socket(socket.AF_UNIX) as x:
             x.settimeout(PATIENCE_S)
-            x.connect(f"/tmp/.X11-unix/X{self.display[1:]}")
+            x.connect(f"\0/tmp/.X11-unix/X{self.display[1:]}")
             x.sendall(struct.pack("<BxHHHHxx", 0x6C, 11, 0, 0, 0))
             head = receive(x, 8)
             assert head[0] == 1, head

@@ -31,7 +31,7 @@ class Typist:
             self.start(
                 *("Xtigervnc", "-displayfd", str(told), "-rfbunixpath", str(path), *options),
                 *("-rfbport", "-1", "-SecurityTypes", "None", "-nolisten", "tcp"),
-                *("-nolisten", "local", "-geometry", "640x400", "-depth", "24"),
+                *("-geometry", "640x400", "-depth", "24"),
                 pass_fds=(told,),
                 stderr=log,
             )

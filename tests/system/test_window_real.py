@@ -52,7 +52,7 @@ def viewer(tmp_path, monkeypatch):
             [
                 *("Xtigervnc", "-displayfd", str(told), "-rfbunixpath", str(path)),
                 *("-rfbport", "-1", "-SecurityTypes", "None", "-nolisten", "tcp"),
-                *("-nolisten", "local", "-geometry", f"{WIDTH}x{HEIGHT}", "-depth", "24"),
+                *("-geometry", f"{WIDTH}x{HEIGHT}", "-depth", "24"),
             ],
             pass_fds=(told,),
             stderr=log,
