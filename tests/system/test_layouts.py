@@ -29,7 +29,9 @@ class Typist:
         options = [each for each in xserver.command(told, "-", 640, 400, "t") if "Raw" in each]
         with (folder / "x.log").open("wb") as log:
             self.start(
-                *("Xtigervnc", "-displayfd", str(told), "-rfbunixpath", str(path), *options),
+                # A number that nobody else takes: xev looks in the whole network namespace first.
+                *("Xtigervnc", f":{50_000 - os.getpid() % 10_000}", "-displayfd", str(told)),
+                *("-rfbunixpath", str(path), *options),
                 *("-rfbport", "-1", "-SecurityTypes", "None", "-nolisten", "tcp"),
                 *("-geometry", "640x400", "-depth", "24"),
                 pass_fds=(told,),

@@ -42,6 +42,8 @@ _POLL_S = 0.0002
 _PAUSE_S = (0.05, 0.12)
 """Between keys, at random: neither viewer nor server may keep step with the benchmark."""
 
+_FIRST_DISPLAY = 1000
+
 _KEY_A = 30
 _X_KEY_A = _KEY_A + 8
 
@@ -73,6 +75,7 @@ class _Rig:
         self._running = contextlib.ExitStack()
         self.port = _free_port()
         self._epoch = 0
+        self._displays = 0
 
     def close(self) -> None:
         """End all processes, the newest first."""
@@ -109,11 +112,15 @@ class _Rig:
 
     def x_server(self, name: str, size: tuple[int, int], *more: str) -> str:
         """An Xtigervnc with the options of a real session; its display."""
+        self._displays += 1
+        # Numbers that nobody else takes: X clients look in the whole network namespace first.
+        number = _FIRST_DISPLAY + 4 * (os.getpid() % 10_000) + self._displays
         ready, told = os.pipe()
         options = xserver.command(told, "", *size, name)
         raw = [each for each in options if each.startswith("-RawKeyboard")]
         command = [
-            *("Xtigervnc", "-displayfd", str(told), "-geometry", f"{size[0]}x{size[1]}"),
+            *("Xtigervnc", f":{number}", "-displayfd", str(told)),
+            *("-geometry", f"{size[0]}x{size[1]}"),
             *("-depth", "24", "-rfbport", "-1", "-SecurityTypes", "None", "-nolisten", "tcp"),
             *("-br", "-noreset", "-NeverShared=1", "-DisconnectClients=1", *raw, *more),
         ]
