@@ -3,10 +3,11 @@
 import dataclasses
 import enum
 import typing
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 from hypothesis import strategies as st
 
+from roamwire.addresses import Address
 from roamwire.control import Line, Offer, Server
 from roamwire.datagrams import Claim, Datagram, Interface
 from roamwire.limits import MAX_INTEGER, MAX_NAME_CHARS
@@ -56,6 +57,7 @@ def _value(field, annotation):
         bool: st.booleans(),
         Token: tokens,
         IPv4Address: addresses,
+        Address: st.one_of(addresses, st.integers(0, 2**128 - 1).map(IPv6Address)),
         tuple[Server, ...]: st.lists(servers, max_size=8).map(tuple),
         tuple[Offer, ...]: st.lists(offers, max_size=16).map(tuple),
         tuple[Interface, ...]: st.lists(interfaces, max_size=5).map(tuple),

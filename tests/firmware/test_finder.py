@@ -1,7 +1,7 @@
 """Which server is tried next: the order of DESIGN section 4, each once, each way bounded."""
 
 import random
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 from hypothesis import given
@@ -353,6 +353,20 @@ def test_any_bytes_are_no_answer(data):
     found = finder()
     found.query()
     with pytest.raises(RemoteProtocolError):
+        found.answered(data)
+
+
+def test_an_answer_may_name_an_ipv6_address():
+    found = finder()
+    question = asked(found)
+    found.answered(encode_datagram(ServerR(question.serverQ, "s2", IPv6Address("fd77::2"))))
+    assert found.next(0.0) == Server("s2", "fd77::2", 7009)
+
+
+def test_an_answer_without_an_address_is_none():
+    found = finder()
+    data = encode_datagram(ServerR(asked(found).serverQ, "s2", IPv4Address(0)))
+    with pytest.raises(RemoteProtocolError, match="without an address"):
         found.answered(data)
 
 

@@ -4,7 +4,8 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from roamwire.datagrams import NO_ADDRESS, Claim, TokenR
+from roamwire.addresses import NO_ADDRESS
+from roamwire.datagrams import Claim, TokenR
 from sessionhost.core.questions import Answer, Question
 from sessionhost.core.timing import QUESTION_REPEAT_S, QUESTION_S
 

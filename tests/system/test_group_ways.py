@@ -28,6 +28,25 @@ def test_servers_find_each_other(way):
         assert not others & heard.keys(), "the status shows which ways really work"
 
 
+SIX = [str(server_address(n, ipv6_only=True)) for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("way", "settings"),
+    [("multicast", {}), ("unicast", {"broadcast": False, "seeds": SIX})],
+)
+def test_servers_find_each_other_without_ipv4(way, settings):
+    with Lab(f"six-{way[:4]}-{os.getpid()}") as lab:
+        lab.up(servers=3, desks=0, tied=True, server_settings=settings, ipv6_only=True)
+        wait_trusted(lab)
+        told = status(lab, "server1")
+        assert told["heard_by"][way] > 0
+        assert told["interfaces"] == [f"eth0 {SIX[0]}"]
+        (seen,) = told["topology"][0]["interfaces"]
+        assert seen["ip6"] == f"{SIX[1]}/64"
+        assert seen["lastpkt6"] >= 0
+
+
 def test_the_classic_profile_is_in_force():
     """As in the patent: a host message every 20 s, the topology kept for 60 s."""
     with Lab(f"classic-{os.getpid()}") as lab:

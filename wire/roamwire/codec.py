@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from typing import Any
 
+from roamwire.addresses import Address
 from roamwire.errors import LocalProtocolError, RemoteProtocolError
 from roamwire.fields import Fields
 from roamwire.limits import MAX_INTEGER, MAX_NAME_CHARS, MAX_PORT
@@ -16,6 +17,7 @@ from roamwire.tokens import Token
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})\Z")
 _HEX32 = re.compile(r"[0-9a-f]{8}\Z")
+_HEX128 = re.compile(r"[0-9a-f]{32}\Z")
 
 
 def limit(chars: int, default: str | None = None) -> Any:
@@ -44,6 +46,19 @@ def hex_to_address(text: str) -> ipaddress.IPv4Address:
 def address_to_hex(address: ipaddress.IPv4Address) -> str:
     """The inverse of `hex_to_address`."""
     return f"{int(address):08x}"
+
+
+def _hex_to_any(text: str) -> Address:
+    """8 hexadecimal digits are IPv4, as the patent has it, 32 are IPv6."""
+    if _HEX128.match(text):
+        return ipaddress.IPv6Address(int(text, 16))
+    return hex_to_address(text)
+
+
+def _any_to_hex(address: Address) -> str:
+    if isinstance(address, ipaddress.IPv6Address):
+        return f"{int(address):032x}"
+    return address_to_hex(address)
 
 
 def _integer(text: str) -> int:
@@ -104,17 +119,22 @@ class _Column:
     decode: Callable[[str], Any]
 
 
-def _coders(annotation: Any, chars: int) -> tuple[Callable[[Any], str], Callable[[str], Any]]:
-    if annotation is bool:
-        return lambda value: "1" if value else "0", decode_flag
-    if annotation is int:
-        return str, _integer
+_Coder = tuple[Callable[[Any], str], Callable[[str], Any]]
+
+_CODERS: dict[Any, _Coder] = {
+    bool: (lambda value: "1" if value else "0", decode_flag),
+    int: (str, _integer),
+    Token: (str, Token.parse),
+    ipaddress.IPv4Address: (address_to_hex, hex_to_address),
+    Address: (_any_to_hex, _hex_to_any),
+}
+
+
+def _coders(annotation: Any, chars: int) -> _Coder:
+    if annotation in _CODERS:
+        return _CODERS[annotation]
     if annotation is str:
         return str, _text(chars)
-    if annotation is Token:
-        return str, Token.parse
-    if annotation is ipaddress.IPv4Address:
-        return address_to_hex, hex_to_address
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return lambda value: str(value.value), _member(annotation)
     raise LocalProtocolError(f"no wire form for {annotation!r}")

@@ -43,7 +43,7 @@ class Hello:
 
 @dataclass(frozen=True)
 class Server:
-    """One entry of the server list: name, IPv4 address as text, control port."""
+    """One entry of the server list: name, address of either family as text, control port."""
 
     host: str
     address: str

@@ -7,9 +7,10 @@
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Interface
+from ipaddress import IPv4Address
 
 from roamwire import codec
+from roamwire.addresses import NO_ADDRESS, Address, ip6_of
 from roamwire.errors import LocalProtocolError, RemoteProtocolError
 from roamwire.fields import Fields, ascii_text, decode_fields, encode_fields
 from roamwire.limits import (
@@ -19,13 +20,13 @@ from roamwire.limits import (
     MAX_INTERFACES_BYTES,
 )
 
-NO_ADDRESS = IPv4Address(0)
-"""Stands where no address is known."""
-
 
 @dataclass(frozen=True)
 class Interface:
-    """A network interface of a server; `ip6` may be empty or `address/prefix`."""
+    """A network interface of a server; `ip6` may be empty or `address/prefix`.
+
+    Without IPv4 the patent's three fields are zero.
+    """
 
     interface: str
     ip: IPv4Address
@@ -33,10 +34,23 @@ class Interface:
     bcast: IPv4Address
     ip6: str = ""
 
-    def contains(self, address: IPv4Address) -> bool:
+    def contains(self, address: Address) -> bool:
         """Whether the address is in this interface's subnet."""
+        if address.version == 6:
+            return self.ip6 != "" and address in ip6_of(self.ip6).network
         mask = int(self.mask)
-        return int(address) & mask == int(self.ip) & mask
+        return self.ip != NO_ADDRESS and int(address) & mask == int(self.ip) & mask
+
+    def address(self, version: int) -> Address | None:
+        """Its address of IP version 4 or 6, if it has one."""
+        if version == 6:
+            return ip6_of(self.ip6).ip if self.ip6 else None
+        return self.ip if self.ip != NO_ADDRESS else None
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Its addresses as text, IPv4 first."""
+        return tuple(str(found) for version in (4, 6) if (found := self.address(version)))
 
 
 @dataclass(frozen=True)
@@ -80,7 +94,7 @@ class ServerR:
 
     serverR: str  # noqa: N815
     host: str
-    addr: IPv4Address
+    addr: Address
     port: int = codec.port(7009)
     cpus: int = 1
     load: int = 0
@@ -101,7 +115,7 @@ class TokenQ:
     boot: str
     seq: int
     token: str = ""
-    dtu: IPv4Address = NO_ADDRESS
+    dtu: Address = NO_ADDRESS
     pending: bool = False
 
 
@@ -196,9 +210,15 @@ def _host_fields(message: Host) -> Fields:
 
 
 def fitting(interfaces: Iterable[Interface]) -> tuple[Interface, ...]:
-    """These interfaces as far as one host message has room: IPv6 goes first, then the last ones."""
+    """These interfaces as far as one host message has room: IPv6 goes first, then the last ones.
+
+    An interface that has nothing but IPv6 keeps it.
+    """
     given = tuple(interfaces)
-    plain = tuple(dataclasses.replace(interface, ip6="") for interface in given)
+    plain = tuple(
+        dataclasses.replace(interface, ip6="") if interface.address(4) else interface
+        for interface in given
+    )
     whole = _first(given)
     return whole if len(whole) == len(given) else _first(plain)
 
@@ -235,10 +255,7 @@ def _parse_host(fields: Fields) -> Host:
 def _parse_interface(group: Fields) -> Interface:
     interface = Interface(**codec.values_of(Interface, codec.unique(group)))
     if interface.ip6:
-        try:
-            IPv6Interface(interface.ip6)
-        except ValueError as error:
-            raise RemoteProtocolError("value", f"ip6 {interface.ip6!r}") from error
+        ip6_of(interface.ip6)
     mask = int(interface.mask)
     if mask | (mask - 1) != 0xFFFFFFFF and mask != 0:
         raise RemoteProtocolError("value", f"mask {mask:08x} has holes")

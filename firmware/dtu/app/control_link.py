@@ -47,7 +47,7 @@ class ControlLink:
                 server.address,
                 server.port,
                 ssl=self._tls,
-                server_hostname=server.address,
+                server_hostname="",
                 ssl_handshake_timeout=HANDSHAKE_S,
                 ssl_shutdown_timeout=HANDSHAKE_S,
             )

@@ -226,7 +226,7 @@ class _Connection(asyncio.Protocol):
                     address,
                     port,
                     ssl=context,
-                    server_hostname=address,
+                    server_hostname="",
                     ssl_handshake_timeout=DISPLAY_CONNECT_S,
                     ssl_shutdown_timeout=DISPLAY_CONNECT_S,
                 )

@@ -89,13 +89,14 @@ class TerminalProcess:
         if self._sound is not None:
             self._volume = VolumeKnob(self._sound.server, self._volume_is)
             self._face.set_volume = self._volume.turn
-        self._query = QuerySocket(config.group_port, self._datagram)
+        self._query = QuerySocket(config.group_port, config.interface, self._datagram)
         self._lease_file = LeaseFile(config.lease_file)
         self._lookups = NetworkLookups()
         self._card: CardDriver = PcscCardDriver() if config.card == "pcsc" else ScriptedCardDriver()
         self._carrier = CarrierWatch(config.interface)
         self._ip6_watch = Ip6Watch(config.interface, config.router_file)
         self._lease: Lease | None = None
+        self._ip6 = Ip6(config.interface)
         self._timer: asyncio.TimerHandle | None = None
         self._service_manager = ServiceManager()
         self._stop = asyncio.Event()
@@ -198,6 +199,7 @@ class TerminalProcess:
         self._carry_on()
 
     def _ip6_changed(self, ip6: Ip6) -> None:
+        self._ip6 = ip6
         self._trace("ip6", addresses=ip6.addresses)
         self._terminal.address(ip6, time.monotonic())
         self._carry_on()
@@ -320,7 +322,8 @@ class TerminalProcess:
                 _LOG.info("%s", action.text)
 
     def _address(self) -> str:
-        return self._lease.address if self._lease else ""
+        addresses = (self._lease.address,) if self._lease else self._ip6.addresses
+        return next(iter(addresses), "")
 
     def _volume_is(self, percent: int | None) -> None:
         self._face.volume = percent
@@ -330,9 +333,9 @@ class TerminalProcess:
         if self._sound is not None:
             self._sound.close()
 
-    def _broadcast_address(self) -> str:
+    def _broadcast_address(self) -> str | None:
         if self._lease is None:
-            return "255.255.255.255"
+            return None
         net = ipaddress.IPv4Interface(f"{self._lease.address}/{self._lease.prefix}").network
         return str(net.broadcast_address)
 

@@ -20,6 +20,7 @@ from dtu.app.tls import IdentityError, client_context
 from dtu.core.lease import Lease
 from dtu.drivers.card.pcsc import readers_present
 from dtu.drivers.card.watch import Fault, PcscError
+from dtu.drivers.net.ip6_watch import Ip6Watch
 from dtu.drivers.net.lease_file import LeaseFile
 from roamwire.settings import SettingsError
 
@@ -130,14 +131,18 @@ class SelfTest:
         )  # fmt: skip
 
     def _address(self) -> tuple[str, str]:
-        lease = LeaseFile(self._config.lease_file).look()
-        if not isinstance(lease, Lease):
-            return "missing", f"no lease in {self._config.lease_file}: does a DHCP server answer?"
         config = self._config
+        lease = LeaseFile(config.lease_file).look()
+        table = self._root / "proc/self/net/if_inet6"
+        ip6 = Ip6Watch(config.interface, config.router_file, table).look()
         listed = len(ServerListFile(config.server_list, config.key, config.ca).load())
-        named = ", ".join(lease.servers) or "no servers"
-        text = f"{lease.address}/{lease.prefix}; DHCP names {named}; {listed} servers remembered"
-        return "ok", text
+        remembered = f"{listed} servers remembered"
+        if isinstance(lease, Lease):
+            named = ", ".join(lease.servers) or "no servers"
+            return "ok", f"{lease.address}/{lease.prefix}; DHCP names {named}; {remembered}"
+        if ip6.addresses:
+            return "ok", f"{', '.join(ip6.addresses)}, no lease of IPv4; {remembered}"
+        return "missing", f"no lease in {config.lease_file}: does a DHCP server answer?"
 
     def _identity(self) -> tuple[str, str]:
         try:

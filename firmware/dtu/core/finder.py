@@ -154,6 +154,8 @@ class Finder:
         answer = parse_datagram(data)
         if not isinstance(answer, ServerR) or not self._nonce or answer.serverR != self._nonce:
             raise RemoteProtocolError("misdirected", "no answer to our serverQ")
+        if not int(answer.addr):
+            raise RemoteProtocolError("value", "a serverR without an address")
         if len(self._answers) < MAX_LISTED:
             load = answer.load / max(1, answer.cpus) + 1e6 * answer.drain
             self._answers.append((load, Server(answer.host, str(answer.addr), answer.port)))

@@ -4,11 +4,12 @@ import asyncio
 import itertools
 import logging
 import ssl
-from ipaddress import IPv4Address
 from typing import Protocol
 
+from roamwire.addresses import Address, address_of
 from roamwire.errors import RemoteProtocolError
 from roamwire.lines import LineReader
+from sessionhost.adapters.listening import listen
 from sessionhost.adapters.tls import peer_name
 
 _LOG = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ HANDSHAKE_S = 5.0
 class LinkHandler(Protocol):
     """What the daemon does with a link; links are numbers."""
 
-    def link_opened(self, link: int, dtu: str, address: IPv4Address) -> None:
+    def link_opened(self, link: int, dtu: str, address: Address) -> None:
         """A DTU whose certificate is right has connected."""
 
     def line_received(self, link: int, line: bytes) -> None:
@@ -47,11 +48,9 @@ class ControlServer:
         """Begin to listen; OSError if the port is in use."""
         self._server = await asyncio.get_running_loop().create_server(
             lambda: _Link(self._handler, next(self._numbers), self._links),
-            host="0.0.0.0",
-            port=port,
+            sock=listen(port),
             ssl=self._tls,
             ssl_handshake_timeout=HANDSHAKE_S,
-            reuse_address=True,
         )
 
     def send(self, link: int, line: bytes) -> None:
@@ -88,14 +87,14 @@ class _Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        address = transport.get_extra_info("peername")[0]
+        address = address_of(transport.get_extra_info("peername")[0])
         name = peer_name(transport.get_extra_info("ssl_object"))
         if not name:
             _LOG.warning("connection from %s closed: its certificate is no terminal's", address)
             transport.abort()
             return
         self._links[self._number] = self
-        self._handler.link_opened(self._number, name, IPv4Address(address))
+        self._handler.link_opened(self._number, name, address)
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -4,12 +4,12 @@ import asyncio
 import ipaddress
 import logging
 import socket
-import struct
 from collections.abc import Callable, Collection
-from typing import Any
+from pathlib import Path
 
 import psutil
 
+from roamwire.addresses import NO_ADDRESS
 from roamwire.datagrams import Interface
 from roamwire.limits import MAX_INTERFACES
 
@@ -22,18 +22,29 @@ _RTMGRP_IPV6_IFADDR = 0x100
 _GROUPS = _RTMGRP_LINK | _RTMGRP_IPV4_IFADDR | _RTMGRP_IPV6_IFADDR
 _NETLINK_BYTES = 65536
 
+# psutil does not tell an address that is still checked for duplicates, or temporary.
+_IP6_TABLE = Path("/proc/self/net/if_inet6")
+_GLOBAL_SCOPE = 0x00
+# linux/if_addr.h; unusable: deprecated, failed the check for duplicates, still being checked.
+_TEMPORARY, _PERMANENT = 0x01, 0x80
+_UNUSABLE = 0x20 | 0x08 | 0x40
+
 SETTLE_S = 0.05
 """A change comes as a burst of netlink messages: look once after it."""
 
 
 def list_interfaces(ignored: Collection[str] = ("lo",)) -> tuple[Interface, ...]:
-    """Interfaces that are up and have an IPv4 address, by name; an alias address is one more."""
+    """Interfaces that are up and have an address, by name; an alias address is one more.
+
+    Without IPv4 there is one with a global IPv6 address alone.
+    """
     states = psutil.net_if_stats()
+    ip6_addresses = _global_ip6(_ip6_table())
     found = []
     for name, addresses in sorted(psutil.net_if_addrs().items()):
         if name in ignored or name not in states or not states[name].isup:
             continue
-        ip6 = _first_ip6([a for a in addresses if a.family == socket.AF_INET6])
+        ip6 = ip6_addresses.get(name, "")
         for address in addresses:
             if address.family != socket.AF_INET or not address.netmask:
                 continue
@@ -43,17 +54,34 @@ def list_interfaces(ignored: Collection[str] = ("lo",)) -> tuple[Interface, ...]
             bcast = ipaddress.IPv4Address(given or net.network.broadcast_address)
             found.append(Interface(name, net.ip, net.netmask, bcast, ip6))
             ip6 = ""
+        if ip6:
+            found.append(Interface(name, NO_ADDRESS, NO_ADDRESS, NO_ADDRESS, ip6))
     return tuple(found[:MAX_INTERFACES])
 
 
-def _first_ip6(addresses: list[Any]) -> str:
-    """A global IPv6 address as `address/prefix`, or ""."""
-    for address in addresses:
-        plain = ipaddress.IPv6Address(address.address.partition("%")[0])
-        if not plain.is_link_local and address.netmask:
-            prefix = bin(int(ipaddress.IPv6Address(address.netmask))).count("1")
-            return f"{plain}/{prefix}"
-    return ""
+def _global_ip6(table: str) -> dict[str, str]:
+    """The best global IPv6 address of each interface, as `address/prefix`.
+
+    One that was set by hand goes before one by SLAAC, and both before a temporary one: it is
+    announced, and should be the same tomorrow.
+    """
+    best: dict[str, tuple[int, str]] = {}
+    for line in table.splitlines():
+        digits, _, prefix, scope, flag_text, name = line.split()
+        flags = int(flag_text, 16)
+        if int(scope, 16) != _GLOBAL_SCOPE or flags & _UNUSABLE:
+            continue
+        rank = 2 * bool(flags & _TEMPORARY) + (not flags & _PERMANENT)
+        address = f"{ipaddress.IPv6Address(int(digits, 16))}/{int(prefix, 16)}"
+        best[name] = min(best.get(name, (9, "")), (rank, address))
+    return {name: address for name, (_, address) in best.items()}
+
+
+def _ip6_table() -> str:
+    try:
+        return _IP6_TABLE.read_text(encoding="ascii")
+    except FileNotFoundError:
+        return ""  # a kernel without IPv6
 
 
 class InterfaceWatch:
@@ -97,11 +125,6 @@ class InterfaceWatch:
         found = list_interfaces(self._ignored)
         if found != self._last:
             self._last = found
-            names = ", ".join(f"{each.interface} {each.ip}" for each in found) or "none"
-            _LOG.info("network interfaces: %s", names)
+            names = ", ".join(" ".join((each.interface, *each.addresses)) for each in found)
+            _LOG.info("network interfaces: %s", names or "none")
             self._on_change(found)
-
-
-def packed_pktinfo(interface: str) -> bytes:
-    """`struct in_pktinfo` that sends a datagram out of one interface; OSError if it is gone."""
-    return struct.pack("=i4s4s", socket.if_nametoindex(interface), b"\0" * 4, b"\0" * 4)

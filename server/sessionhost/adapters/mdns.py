@@ -49,7 +49,7 @@ class Announcement:
 
     def follow(self, interfaces: Iterable[Interface]) -> None:
         """These are the interfaces now."""
-        self._wanted = tuple(each for one in interfaces for each in _addresses(one))
+        self._wanted = tuple(each for one in interfaces for each in one.addresses)
         self._changed.set()
 
     async def _run(self) -> None:
@@ -90,8 +90,3 @@ class Announcement:
             await asyncio.wait_for(zeroconf.async_unregister_all_services(), GOODBYE_S)
         with contextlib.suppress(TimeoutError, OSError):
             await asyncio.wait_for(zeroconf.async_close(), GOODBYE_S)
-
-
-def _addresses(interface: Interface) -> list[str]:
-    ip6 = interface.ip6.partition("/")[0]
-    return [str(interface.ip), *([ip6] if ip6 else [])]

@@ -82,7 +82,7 @@ def status(core: ServerCore, now: float) -> dict[str, Any]:
         "boot": group.boot,
         "load": own.load,
         "drain": own.drain,
-        "interfaces": [f"{each.interface} {each.ip}" for each in own.interfaces],
+        "interfaces": [" ".join((each.interface, *each.addresses)) for each in own.interfaces],
         "heard_by": dict(group.heard_by),
         "dropped": dict(group.dropped + core.dropped),
         "topology": [dataclasses.asdict(view) for view in group.topology.view(now)],

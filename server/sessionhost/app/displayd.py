@@ -9,12 +9,12 @@ import errno
 import logging
 import os
 import pwd
-import socket
 import ssl
 import sys
 from dataclasses import replace
 
 from sessionhost.adapters.display_pump import Display
+from sessionhost.adapters.listening import listen
 from sessionhost.adapters.order_socket import (
     OrderPeer,
     OrderServer,
@@ -56,7 +56,7 @@ class DisplayDaemon:
         await self._orders.start()
         self._server = await asyncio.get_running_loop().create_server(
             lambda: Display(self),
-            sock=_listen(self._config.display_port),
+            sock=listen(self._config.display_port, BACKLOG),
             ssl=self._tls,
             ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
         )
@@ -144,18 +144,6 @@ class DisplayDaemon:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _listen(port: int) -> socket.socket:
-    """IPv6 and IPv4 on one socket; IPv4 alone where the kernel has no IPv6."""
-    try:
-        return socket.create_server(
-            ("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True
-        )
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            raise
-        return socket.create_server(("", port), backlog=BACKLOG)
 
 
 async def _run(config: ServerConfig) -> None:

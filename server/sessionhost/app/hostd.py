@@ -12,9 +12,9 @@ import random
 import subprocess
 import sys
 import time
-from ipaddress import IPv4Address
 from pathlib import Path
 
+from roamwire.addresses import Address
 from roamwire.datagrams import Interface
 from roamwire.notices import DisconnectReason
 from roamwire.tokens import Token
@@ -181,7 +181,7 @@ class HostDaemon:
 
     # What comes in
 
-    def link_opened(self, link: int, dtu: str, address: IPv4Address) -> None:
+    def link_opened(self, link: int, dtu: str, address: Address) -> None:
         """A DTU has connected."""
         _LOG.info("terminal %s connected from %s", dtu, address)
         self.core.link_opened(link, dtu, address, time.monotonic())

@@ -8,11 +8,10 @@ import random
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 
+from roamwire.addresses import GROUP6, NO_ADDRESS, Address, address_of
 from roamwire.control import Server
 from roamwire.datagrams import (
-    NO_ADDRESS,
     Claim,
     Datagram,
     Host,
@@ -54,12 +53,16 @@ Source = tuple[str, int]
 
 @dataclass(frozen=True)
 class Outgoing:
-    """A datagram to send; `interface` set means: out of that interface (broadcast, multicast)."""
+    """A datagram to send; `interface` set means: out of that interface (broadcast, multicast).
+
+    `source` is the address of ours that it is to come from; "" leaves that to the kernel.
+    """
 
     data: bytes
     address: str
     port: int
     interface: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -196,23 +199,28 @@ class GroupManager:
         Each has a number of its own: who hears us on two interfaces is to see that both work, and
         would take the second one for a replay.
         """
-        ways: list[tuple[str, str]] = []
+        ways: list[tuple[str, str, str]] = []
         for interface in self.standing.interfaces:
-            if self._broadcast:
-                ways.append((str(interface.bcast), interface.interface))
-            if self._multicast:
-                ways.append((self._multicast, interface.interface))
-        ways.extend((seed, "") for seed in self._seeds)
+            name, ip6 = interface.interface, interface.address(6)
+            if self._broadcast and interface.address(4):
+                ways.append((str(interface.bcast), name, ""))
+            if self._multicast and interface.address(4):
+                ways.append((self._multicast, name, ""))
+            if (self._broadcast or self._multicast) and ip6:
+                # IPv6 has no broadcast. Without a source the kernel would take the link-local one,
+                # which says nothing of whether a DTU can reach the other.
+                ways.append((GROUP6, name, str(ip6)))
+        ways.extend((seed, "", "") for seed in self._seeds)
         message = self._host_message(now)
-        for address, name in ways:
-            self._out.append(Outgoing(self._numbered(message), address, self._port, name))
+        for address, name, source in ways:
+            self._out.append(Outgoing(self._numbered(message), address, self._port, name, source))
         self._announce_at = now + self._profile.announce_s
 
     def _host_message(self, now: float) -> Host:
         own = self.standing
         return Host(
             host=own.host,
-            addr=own.interfaces[0].ip if own.interfaces else NO_ADDRESS,
+            addr=next((each.ip for each in own.interfaces if each.address(4)), NO_ADDRESS),
             time=int(now + self.wall_offset),
             cpus=own.cpus,
             clock=own.clock,
@@ -298,13 +306,14 @@ class GroupManager:
 
     def _answer_server_q(self, message: ServerQ, source: Source, interface: str) -> None:
         own = self.standing
-        dtu = IPv4Address(source[0])
+        dtu = address_of(source[0])
         matching = [each for each in own.interfaces if each.contains(dtu)]
         matching += [each for each in own.interfaces if each.interface == interface]
-        if not matching or own.back_ms:
+        here = [found for each in matching if (found := each.address(dtu.version))]
+        if not here or own.back_ms:
             return
         answer = ServerR(
-            message.serverQ, own.host, matching[0].ip, own.port, own.cpus, own.load, own.sessions,
+            message.serverQ, own.host, here[0], own.port, own.cpus, own.load, own.sessions,
             own.closed,
         )  # fmt: skip
         self._out.append(Outgoing(encode_datagram(answer), source[0], source[1]))
@@ -346,7 +355,7 @@ class GroupManager:
         """Whether another question has to wait: an empty answer would mean "no session"."""
         return len(self._questions) >= MAX_QUESTIONS
 
-    def ask(self, digest: str, dtu: IPv4Address, now: float, *, lost: str = "") -> str:
+    def ask(self, digest: str, dtu: Address, now: float, *, lost: str = "") -> str:
         """Ask the trusted live hosts for a token; ends in a TokenAnswered with the returned id.
 
         `lost` is a host that the DTU has just lost: it is not asked, its session is out of reach.
@@ -411,7 +420,7 @@ class GroupManager:
         for question in list(self._questions.values()):
             for host in list(question.silent()):
                 record = self.topology.trusted(host)
-                if record is None or record.source[0] != address:
+                if record is None or not record.is_at(address):
                     continue
                 if now - record.lastseen > overdue_s:
                     question.give_up_on(host)
@@ -476,11 +485,11 @@ class GroupManager:
         """The next thing that the caller should know, or None."""
         return self._events.popleft() if self._events else None
 
-    def servers_for(self, dtu: IPv4Address, now: float) -> tuple[Server, ...]:
+    def servers_for(self, dtu: Address, now: float) -> tuple[Server, ...]:
         """The servers that a DTU can reach, this one first, for its list."""
         own = self.standing
-        mine = [each.ip for each in own.interfaces if each.contains(dtu)]
-        mine += [each.ip for each in own.interfaces]
+        near = [each for each in own.interfaces if each.contains(dtu)]
+        mine = [at for each in (*near, *own.interfaces) if (at := each.address(dtu.version))]
         found = [Server(own.host, str(mine[0]), own.port)] if mine else []
         for record in self.topology.answering():
             address = self.topology.reachable_address(record, dtu, own.interfaces, now)

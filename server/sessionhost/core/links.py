@@ -1,8 +1,8 @@
 """One DTU's control connection as the server sees it. What an insert leads to is not here."""
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 
+from roamwire.addresses import Address
 from roamwire.control import Cause, Hello
 from roamwire.tickets import RedirectTicket
 from roamwire.tokens import Token
@@ -42,7 +42,7 @@ class Link:
 
     link: int
     dtu: str
-    address: IPv4Address
+    address: Address
     opened: float
     last_heard: float
     hello: Hello | None = None

@@ -1,8 +1,8 @@
 """A tokenQ and the answers that come to it. Datagrams and sockets are the group manager's."""
 
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
 
+from roamwire.addresses import Address
 from roamwire.datagrams import Claim, TokenR
 from sessionhost.core.timing import QUESTION_REPEAT_S, QUESTION_S
 
@@ -12,7 +12,7 @@ class Answer:
     """What one server said of a token; `address` is where the DTU can reach it, None if nowhere."""
 
     host: str
-    address: IPv4Address | None
+    address: Address | None
     port: int
     nonce: str
     cpus: int = 1
@@ -24,7 +24,7 @@ class Answer:
     claims: tuple[Claim, ...] = ()
 
     @classmethod
-    def of(cls, message: TokenR, address: IPv4Address | None, port: int) -> "Answer":
+    def of(cls, message: TokenR, address: Address | None, port: int) -> "Answer":
         """The answer that a tokenR carries."""
         return cls(
             message.host,
@@ -50,7 +50,7 @@ class Question:
 
     qid: str
     digest: str
-    dtu: IPv4Address
+    dtu: Address
     awaited: set[str]
     until: float
     repeat_at: float
@@ -60,7 +60,7 @@ class Question:
 
     @classmethod
     def begin(
-        cls, qid: str, digest: str, dtu: IPv4Address, awaited: set[str], now: float
+        cls, qid: str, digest: str, dtu: Address, awaited: set[str], now: float
     ) -> "Question":
         """A question that starts now."""
         return cls(qid, digest, dtu, awaited, now + QUESTION_S, now + QUESTION_REPEAT_S)

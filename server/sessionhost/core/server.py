@@ -7,8 +7,8 @@ the next deadline. The daemon and the simulator both run this very class.
 import random
 from collections import Counter
 from collections.abc import Iterable
-from ipaddress import IPv4Address
 
+from roamwire.addresses import Address
 from roamwire.control import (
     Alive,
     Browse,
@@ -90,7 +90,7 @@ class ServerCore:
 
     # Links
 
-    def link_opened(self, link: int, dtu: str, address: IPv4Address, now: float) -> None:
+    def link_opened(self, link: int, dtu: str, address: Address, now: float) -> None:
         """A DTU has connected; `dtu` is the name in its certificate."""
         if len(self._links) >= MAX_LINKS:
             self._outbox.report(f"{dtu} refused: {MAX_LINKS} terminals are connected")

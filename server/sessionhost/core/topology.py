@@ -3,8 +3,8 @@
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
 
+from roamwire.addresses import Address, address_of
 from roamwire.datagrams import Host, Interface
 from roamwire.limits import MAX_HOSTS
 
@@ -22,7 +22,17 @@ class HostRecord:
     timeoff: int
     source: tuple[str, int]
     lastpkt: dict[str, float] = field(default_factory=dict)
+    lastpkt6: dict[str, float] = field(default_factory=dict)
     down: bool = False
+
+    def last_heard(self, interface: str, version: int) -> float | None:
+        """When a packet came from that interface's address of IP version 4 or 6."""
+        return (self.lastpkt6 if version == 6 else self.lastpkt).get(interface)
+
+    def is_at(self, address: str) -> bool:
+        """Whether an address is one of the host's."""
+        own = (each.addresses for each in self.message.interfaces)
+        return address == self.source[0] or any(address in each for each in own)
 
     @property
     def host(self) -> str:
@@ -40,6 +50,8 @@ class InterfaceView:
     bcast: str
     lastpkt: int
     down: bool
+    ip6: str = ""
+    lastpkt6: int = -1
 
 
 @dataclass(frozen=True)
@@ -66,9 +78,10 @@ class HostView:
         head = f"Host {self.host} lastseen {self.lastseen} timeoff {self.timeoff}"
         lines = [f"{head} addr {self.addr} numifs {len(self.interfaces)}{mark}{gone}"]
         for each in self.interfaces:
+            ip6 = f" ip6 {each.ip6} lastpkt6 {each.lastpkt6}" if each.ip6 else ""
             lines.append(
                 f"interface {each.interface} ip {each.ip} mask {each.mask} "
-                f"bcast {each.bcast} lastpkt {each.lastpkt}"
+                f"bcast {each.bcast} lastpkt {each.lastpkt}{ip6}"
             )
         return lines
 
@@ -107,9 +120,11 @@ class Topology:
             record.lastseen, record.source = now, source
         names = {each.interface for each in record.message.interfaces}
         record.lastpkt = {name: at for name, at in record.lastpkt.items() if name in names}
+        record.lastpkt6 = {name: at for name, at in record.lastpkt6.items() if name in names}
+        version, heard = (6, record.lastpkt6) if ":" in source[0] else (4, record.lastpkt)
         for interface in record.message.interfaces:
-            if str(interface.ip) == source[0]:
-                record.lastpkt[interface.interface] = now
+            if str(interface.address(version)) == source[0]:
+                heard[interface.interface] = now
         return record
 
     def _remember_untrusted(self, record: HostRecord) -> None:
@@ -147,8 +162,8 @@ class Topology:
         return min(times, default=None)
 
     def reachable_address(
-        self, record: HostRecord, dtu: IPv4Address, mine: Iterable[Interface], now: float
-    ) -> IPv4Address | None:
+        self, record: HostRecord, dtu: Address, mine: Iterable[Interface], now: float
+    ) -> Address | None:
         """The address at which the DTU can reach the host, or None.
 
         A subnet of the host must hold the DTU's address and a packet must have been heard from that
@@ -156,14 +171,22 @@ class Topology:
         stands between (the DTU is in no subnet of ours, or the host speaks from none), the address
         that the host speaks from serves; the DTU's own attempt is then the probe.
         """
-        for interface in record.message.interfaces:
+        heard = [
+            each
+            for each in record.message.interfaces
+            if (last := record.last_heard(each.interface, dtu.version)) is not None
+            and now - last < self._down_after_s
+        ]
+        for interface in heard:
             if interface.contains(dtu):
-                heard = record.lastpkt.get(interface.interface)
-                if heard is not None and now - heard < self._down_after_s:
-                    return interface.ip
-        source = IPv4Address(record.source[0])
-        same_wire = any(each.contains(dtu) for each in mine) and any(
-            each.contains(source) for each in mine
+                return interface.address(dtu.version)
+        source: Address | None = address_of(record.source[0])
+        if source is not None and source.version != dtu.version:
+            source = next((each.address(dtu.version) for each in heard), None)
+        same_wire = (
+            source is not None
+            and any(each.contains(dtu) for each in mine)
+            and any(each.contains(source) for each in mine)
         )
         return None if same_wire else source
 
@@ -176,16 +199,19 @@ class Topology:
         message = record.message
         interfaces = []
         for each in message.interfaces:
-            heard = record.lastpkt.get(each.interface)
-            lastpkt = -1 if heard is None else int(now - heard)
+            heard = {version: record.last_heard(each.interface, version) for version in (4, 6)}
+            ages = {v: -1 if at is None else int(now - at) for v, at in heard.items()}
+            last = max((at for at in heard.values() if at is not None), default=None)
             interfaces.append(
                 InterfaceView(
                     each.interface,
                     f"{int(each.ip):08x}",
                     f"{int(each.mask):08x}",
                     f"{int(each.bcast):08x}",
-                    lastpkt,
-                    down=heard is not None and now - heard >= self._down_after_s,
+                    ages[4],
+                    last is not None and now - last >= self._down_after_s,
+                    each.ip6,
+                    ages[6],
                 )
             )
         return HostView(

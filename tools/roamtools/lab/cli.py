@@ -19,7 +19,12 @@ Command = Callable[[Lab, argparse.Namespace], Answer]
 
 
 def _up(lab: Lab, options: argparse.Namespace) -> Answer:
-    lab.up(options.servers, options.desks, with_daemons=not options.bare)
+    lab.up(
+        options.servers,
+        options.desks,
+        with_daemons=not options.bare,
+        ipv6_only=options.ipv6_only,
+    )
     return lab.status()
 
 
@@ -152,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--servers", type=int, default=3, help="default: 3")
     up.add_argument("--desks", type=int, default=2, help="default: 2")
     up.add_argument("--bare", action="store_true", help="network, DHCP and card readers only")
+    up.add_argument("--ipv6-only", action="store_true", help="a network without IPv4")
     add("status", _status, "what is up, and what it says of itself")
     insert = add("insert", _insert, "put a card into a desk's reader", "desk")
     insert.add_argument("card", help=f"{', '.join(plan.CARDS)}, or a number in hexadecimal")

@@ -39,13 +39,11 @@ DHCP_OPTIONS = DhcpOptions(
 """What a lab tells its terminals if nothing else is said."""
 
 
-def dnsmasq_config(lab_dir: Path, told: DhcpOptions) -> str:
+def dnsmasq_config(lab_dir: Path, told: DhcpOptions, ipv6_only: bool) -> str:
     """dnsmasq.conf as an administrator would write it for terminals.
 
     A file, because on the command line dnsmasq takes quotation marks for part of the text.
     """
-    vendor = "vendor:roamdesk.dtu"
-    first, last = (plan.NETWORK[number] for number in told.leases)
     lines = [
         "user=root",
         "no-ping",  # its check for a used address costs 3 s a lease
@@ -56,11 +54,21 @@ def dnsmasq_config(lab_dir: Path, told: DhcpOptions) -> str:
         "except-interface=lo",
         "log-dhcp",
         "log-facility=-",
-        "dhcp-authoritative",
         f"domain={DOMAIN}",
         f"local=/{DOMAIN}/",
         f"dhcp-leasefile={lab_dir / 'dnsmasq.leases'}",
         f"pid-file={lab_dir / 'dnsmasq.pid'}",
+        *(_ip6_lines() if ipv6_only else _ip4_lines(told)),
+        *told.more,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _ip4_lines(told: DhcpOptions) -> list[str]:
+    vendor = "vendor:roamdesk.dtu"
+    first, last = (plan.NETWORK[number] for number in told.leases)
+    lines = [
+        "dhcp-authoritative",
         f"dhcp-range={first},{last},{told.lease_s}",
         f"dhcp-option=option:dns-server,{told.dns}",
         f"dhcp-option=option:router,{plan.SWITCH_ADDRESS}",
@@ -72,7 +80,17 @@ def dnsmasq_config(lab_dir: Path, told: DhcpOptions) -> str:
         lines.append(f"dhcp-option=tag:dtu,{vendor},35,{','.join(told.alt)}")
     if told.listed:
         lines.append(f'dhcp-option=tag:dtu,224,"{told.listed}"')
-    return "\n".join([*lines, *told.more]) + "\n"
+    return lines
+
+
+def _ip6_lines() -> list[str]:
+    """Addresses by SLAAC, name server and domain by router advertisements (RFC 8106)."""
+    return [
+        "enable-ra",
+        f"dhcp-range=::,constructor:{BRIDGE},ra-only",
+        f"dhcp-option=option6:dns-server,[{plan.SWITCH_ADDRESS6}]",
+        f"dhcp-option=option6:domain-search,{DOMAIN}",
+    ]
 
 
 def kea_config(told: DhcpOptions) -> str:
@@ -129,11 +147,11 @@ def kea_config(told: DhcpOptions) -> str:
     return json.dumps({"Dhcp4": config}, indent=2) + "\n"
 
 
-def command(lab_dir: Path, told: DhcpOptions) -> tuple[list[str], dict[str, str]]:
+def command(lab_dir: Path, told: DhcpOptions, ipv6_only: bool) -> tuple[list[str], dict[str, str]]:
     """Writes the configuration; the command that runs the server, and its environment."""
     if told.server == "dnsmasq":
         config = lab_dir / "dnsmasq.conf"
-        config.write_text(dnsmasq_config(lab_dir, told))
+        config.write_text(dnsmasq_config(lab_dir, told, ipv6_only))
         return ["dnsmasq", "--keep-in-foreground", f"--conf-file={config}"], {}
     installed = shutil.which("kea-dhcp4", path="/usr/sbin:/usr/bin")
     if installed is None:

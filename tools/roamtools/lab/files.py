@@ -7,7 +7,7 @@ from roamtools.lab import plan
 from roamtools.lab.daemons import READER_CONFIG
 
 
-def make_node_files(node_dir: Path, name: str, kind: str) -> None:
+def make_node_files(node_dir: Path, name: str, kind: str, ipv6_only: bool) -> None:
     """Make a node's directory with etc, state and logs."""
     for path in (node_dir, *(node_dir / part for part in ("etc", "state", "logs"))):
         path.mkdir(parents=True, mode=0o755)
@@ -16,7 +16,8 @@ def make_node_files(node_dir: Path, name: str, kind: str) -> None:
     (etc / "roamdesk").mkdir()
     (etc / "hostname").write_text(f"{name}\n")
     (etc / "hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {name}\n")
-    (etc / "resolv.conf").write_text(f"nameserver {plan.SWITCH_ADDRESS}\n" * (kind == "server"))
+    names = plan.SWITCH_ADDRESS6 if ipv6_only else plan.SWITCH_ADDRESS
+    (etc / "resolv.conf").write_text(f"nameserver {names}\n" * (kind == "server"))
     (etc / "passwd").write_text(plan.passwd_file())
     (etc / "group").write_text(plan.group_file())
     shadow = etc / "shadow"

@@ -52,8 +52,9 @@ class Node:
 class Keeper:
     """Follows the orders of Lab; single-threaded, which the namespace calls need."""
 
-    def __init__(self, lab_dir: Path, untie: Callable[[], None]) -> None:
+    def __init__(self, lab_dir: Path, untie: Callable[[], None], ipv6_only: bool) -> None:
         self._lab_dir = lab_dir
+        self._ipv6_only = ipv6_only
         self._untie = untie
         self._nodes: dict[str, Node] = {}
         self._dhcp_server: subprocess.Popen[bytes] | None = None
@@ -82,6 +83,7 @@ class Keeper:
             "done": time.monotonic(),
             "pid": os.getpid(),
             "dhcp": self._dhcp_server is not None and self._dhcp_server.poll() is None,
+            "ipv6_only": self._ipv6_only,
             "nodes": [node.report() for node in self._nodes.values()],
         }
 
@@ -96,7 +98,7 @@ class Keeper:
         name, kind, number = plan.check_name(order["name"]), order["kind"], int(order["number"])
         if name in self._nodes:
             raise Refusal(f"{name} exists already")
-        address = str(plan.server_address(number)) if kind == "server" else ""
+        address = str(plan.server_address(number, self._ipv6_only)) if kind == "server" else ""
         port = switch.Port(name, plan.hardware_address(kind, number), address or None)
         self._nodes[name] = Node(name, kind, number, address, port)
 
@@ -148,7 +150,7 @@ class Keeper:
             self._dhcp_server = None
         if order["on"]:
             told = dhcp.DhcpOptions(**order["told"])
-            command, environment = dhcp.command(self._lab_dir, told)
+            command, environment = dhcp.command(self._lab_dir, told, self._ipv6_only)
             with (self._lab_dir / f"{told.server}.log").open("ab") as log:
                 self._dhcp_server = subprocess.Popen(
                     [*_IN_OWN_PID_NAMESPACE, *command],
@@ -211,6 +213,7 @@ def _become_init(node: Node, node_dir: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="roamtools.lab.keeper")
     parser.add_argument("lab_dir", type=Path)
+    parser.add_argument("--ipv6-only", action="store_true")
     parser.add_argument("--tie", type=int, help="descriptor whose end ends the lab")
     options = parser.parse_args()
     selector = selectors.DefaultSelector()
@@ -219,7 +222,7 @@ def main() -> None:
         if options.tie in selector.get_map():
             selector.unregister(options.tie)
 
-    keeper = Keeper(options.lab_dir, untie)
+    keeper = Keeper(options.lab_dir, untie, options.ipv6_only)
     woken, wake = os.pipe()
     for end in (woken, wake):
         os.set_blocking(end, False)
@@ -233,7 +236,7 @@ def main() -> None:
         selector.register(options.tie, selectors.EVENT_READ, lambda: keeper.handle({"op": "stop"}))
     try:
         kernel.unshare(kernel.CLONE_NEWNET)
-        switch.make_bridge()
+        switch.make_bridge(options.ipv6_only)
         OrderServer(options.lab_dir / "keeper.sock", selector, keeper.handle)
         while not keeper.stopping:
             keeper.reap()

@@ -64,6 +64,7 @@ class Lab(LabNodes):
         with_daemons: bool = True,
         dhcp: bool = True,
         told: DhcpOptions = DHCP_OPTIONS,
+        ipv6_only: bool = False,
         server_settings: dict[str, Any] | None = None,
         desk_settings: dict[str, Any] | None = None,
     ) -> None:
@@ -71,7 +72,7 @@ class Lab(LabNodes):
 
         `tied`: the lab ends with the calling process. `with_daemons=False` leaves hostd, displayd,
         launcherd and the terminal's firmware out, `dhcp=False` the DHCP server; `told` is what
-        that one tells terminals.
+        that one tells terminals. `ipv6_only`: no IPv4 anywhere; desks get addresses by SLAAC.
         """
         if os.geteuid() != 0:
             raise Refusal("the lab makes network namespaces: run it as root (sudo)")
@@ -80,7 +81,7 @@ class Lab(LabNodes):
                 raise Refusal(f"{program} is not installed: run 'make install' first")
         self._claim_directory()
         try:
-            self._start_keeper()
+            self._start_keeper(ipv6_only)
             self._progress("switch")
             if dhcp:
                 self.dhcp(True, told)
@@ -132,7 +133,7 @@ class Lab(LabNodes):
             return False
         return True
 
-    def _start_keeper(self) -> None:
+    def _start_keeper(self, ipv6_only: bool) -> None:
         """Start the keeper, tied to us: whatever happens to us during `up`, nothing is left."""
         assert self._lock is not None
         read_end, self._tie = os.pipe()
@@ -141,6 +142,7 @@ class Lab(LabNodes):
                 [
                     *(sys.executable, "-m", "roamtools.lab.keeper", str(self.directory)),
                     *("--tie", str(read_end)),
+                    *(["--ipv6-only"] if ipv6_only else []),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -223,7 +225,8 @@ class Lab(LabNodes):
         toml = daemons.toml(daemons.server_settings(name, settings or {}))
         (node_dir / "etc/roamdesk/server.toml").write_text(toml)
         self._start_node(name, daemons.server_jobs() if with_daemons else [])
-        self._progress(f"{name} {plan.server_address(number)}" + " (wrong secret)" * wrong_secret)
+        address = self.node(name)["address"]
+        self._progress(f"{name} {address}" + " (wrong secret)" * wrong_secret)
         if wait:
             self.wait_ready(name)
         return name
@@ -260,7 +263,7 @@ class Lab(LabNodes):
 
     def _make_node(self, name: str, kind: str, number: int) -> Path:
         node_dir = self.node_dir(name)
-        make_node_files(node_dir, name, kind)
+        make_node_files(node_dir, name, kind, self._order(op="state")["ipv6_only"])
         home = self.directory / "home" if kind == "server" else None
         view = daemons.view(node_dir, name, kind, home)
         (node_dir / "view.json").write_text(json.dumps(view))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from dtu.core.ip6 import parse_ip6
 from roamtools.lab import daemons, plan
 from roamtools.lab.desk_bench import DeskBench, Trace
 from roamtools.lab.rpc import Refusal, call
@@ -103,8 +104,8 @@ class LabNodes:
         silent += [name for name in wanted & set(sockets) if not sockets[name].exists()]
         if silent:
             return f"{', '.join(sorted(silent))} does not listen"
-        if dhcp and node["kind"] == "desk" and not self._leased_address(node):
-            return "no address from DHCP"
+        if dhcp and node["kind"] == "desk" and not self._desk_address(node):
+            return "no address from DHCP or router"
         return ""
 
     def node_root(self, node: dict[str, Any]) -> Path:
@@ -121,13 +122,15 @@ class LabNodes:
         except OSError:
             return ""
 
-    def _leased_address(self, node: dict[str, Any]) -> str:
+    def _desk_address(self, node: dict[str, Any]) -> str:
+        """Leased, or in a network without IPv4 what a router gave."""
         if not node["power"]:
             return ""
         for line in self.lease_text(node["name"]).splitlines():
             if line.startswith("address="):
                 return line.removeprefix("address=")
-        return ""
+        table = (self.node_root(node).parent / "net/if_inet6").read_text()
+        return next(iter(parse_ip6("eth0", table, "").addresses), "")
 
     def run(
         self, name: str, argv: Sequence[str], user: str = "root", timeout_s: float = 30.0
@@ -204,7 +207,7 @@ class LabNodes:
         for node in state["nodes"]:
             node["processes"] = self._processes(node)
             if node["kind"] == "desk" and not node["address"]:
-                node["address"] = self._leased_address(node)
+                node["address"] = self._desk_address(node)
             if deep and node["power"]:
                 node["tells"] = self._ask(node)
         return {"lab": self.name, "directory": str(self.directory), **state}

@@ -3,12 +3,14 @@
 import os
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
 # The lab's network exists only inside its own namespaces, so every lab has the same one.
 NETWORK = IPv4Network("10.77.0.0/24")
 SWITCH_ADDRESS = NETWORK[1]  # dnsmasq lives here: DHCP and names
+NETWORK6 = IPv6Network("fd77::/64")  # of a lab that has no IPv4
+SWITCH_ADDRESS6 = NETWORK6[1]
 FIRST_SERVER = 10  # server1 is .11
 FIRST_LEASE, LAST_LEASE = 100, 199
 MAX_SERVERS = 64
@@ -96,11 +98,11 @@ def desk_name(number: int) -> str:
     return f"desk{number}"
 
 
-def server_address(number: int) -> IPv4Address:
+def server_address(number: int, ipv6_only: bool = False) -> IPv4Address | IPv6Address:
     """Fixed address of server `number` (from 1)."""
     if not 1 <= number <= MAX_SERVERS:
         raise ValueError(f"servers are numbered 1 to {MAX_SERVERS}, not {number}")
-    return NETWORK[FIRST_SERVER + number]
+    return NETWORK6[0x10 + number] if ipv6_only else NETWORK[FIRST_SERVER + number]
 
 
 def hardware_address(kind: str, number: int) -> str:

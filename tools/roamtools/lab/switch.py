@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 from roamtools.lab import kernel, plan
 from roamtools.lab.rpc import Refusal
@@ -24,14 +25,18 @@ def _ip(lines: Sequence[str], descriptors: Sequence[int] = ()) -> None:
         raise Refusal(f"ip: {done.stderr.strip()}")
 
 
-def make_bridge() -> None:
+def make_bridge(ipv6_only: bool) -> None:
     """Make the bridge in the caller's network namespace."""
+    address = f"{plan.SWITCH_ADDRESS}/{plan.NETWORK.prefixlen} brd +"
+    if ipv6_only:
+        address = f"{plan.SWITCH_ADDRESS6}/{plan.NETWORK6.prefixlen} nodad"
+        Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1")  # it is the router
     _ip(
         [
             "link set lo up",
             # Without snooping and delays, as a plain switch: a port forwards from its first packet.
             f"link add {BRIDGE} type bridge forward_delay 0 stp_state 0 mcast_snooping 0",
-            f"address add {plan.SWITCH_ADDRESS}/{plan.NETWORK.prefixlen} brd + dev {BRIDGE}",
+            f"address add {address} dev {BRIDGE}",
             f"link set {BRIDGE} up",
         ]
     )
@@ -53,7 +58,10 @@ class Port:
             [self.namespace],
         )
         inside = ["link set lo up", "link set eth0 up"]
-        if address:
+        if address and ":" in address:
+            inside.append(f"address add {address}/{plan.NETWORK6.prefixlen} nodad dev eth0")
+            inside.append(f"route add default via {plan.SWITCH_ADDRESS6}")
+        elif address:
             inside.append(f"address add {address}/{plan.NETWORK.prefixlen} brd + dev eth0")
             inside.append(f"route add default via {plan.SWITCH_ADDRESS}")
         self._ip_inside(inside)
