@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from roamtools.bench import decode, dtu, failover, hotdesk, input_latency, stuck_keys
+from roamtools.bench import decode, dtu, failover, hotdesk, input_latency, sound, stuck_keys
 from roamtools.bench.percentiles import Series, summary
 from roamtools.lab.lab import Lab
 from roamtools.lab.rpc import Refusal
@@ -30,6 +30,7 @@ FIGURES: dict[str, Sequence[Callable[[Progress], dict[str, Any]]]] = {
     "decode": (decode.run,),
     "dtu": (dtu.run, stuck_keys.run),
     "input": (input_latency.run,),
+    "sound": (sound.run,),
 }
 """Benchmarks of a terminal: each part adds its figures."""
 
