@@ -77,7 +77,7 @@ class SessionView:
                 case CursorChanged():
                     self._cursor = event.cursor
                 case Resized():
-                    _LOG.info("session %s is %dx%d now", self._name, event.width, event.height)
+                    _LOG.debug("session %s is %dx%d now", self._name, event.width, event.height)
                     rects.clear()
                 case Connected():
                     _touch_pages(self.client.framebuffer)

@@ -45,7 +45,9 @@ def test_bytes_may_come_one_by_one(server, feed):
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"RFB 003.003\n", "version"),
+        (b"RFB 003.003\n\x00\x00\x00\x02", "security"),
+        (b"RFB 003.003\n\x00\x00\x00\x00\x00\x00\x00\x02no", "refused"),
+        (b"RFB 003.007\n\x02\x02\x10", "security"),
         (b"RFB 004.001\n", "version"),
         (b"HTTP/1.1 400", "version"),
         (b"RFB 003.00x\n", "version"),
@@ -60,6 +62,22 @@ def test_refused_handshakes(feed, data, reason):
     assert failure(feed(client, data)) == reason
     assert not client.connected
     assert feed(client, b"more") == []
+
+
+@pytest.mark.parametrize(
+    ("version", "security", "answer"),
+    [
+        (b"003.003", b"\x00\x00\x00\x01", b"RFB 003.003\n\x00"),
+        (b"003.005", b"\x00\x00\x00\x01", b"RFB 003.003\n\x00"),
+        (b"003.007", b"\x02\x02\x01", b"RFB 003.007\n\x01\x00"),
+        (b"003.889", b"\x01\x01" + bytes(4), b"RFB 003.008\n\x01\x00"),
+    ],
+)
+def test_older_versions(server, feed, version, security, answer):
+    client = RfbClient()
+    start = server.handshake(80, 60)[19:]
+    assert feed(client, b"RFB " + version + b"\n" + security + start) == [Connected(80, 60, "desk")]
+    assert client.data_to_send().startswith(answer + struct.pack(">B3x", 0))
 
 
 def test_the_reason_of_a_refusal_is_told(feed):
@@ -98,7 +116,7 @@ def test_nothing_is_sent_without_a_connection(client, feed):
 @pytest.mark.parametrize(("quality", "compression"), [(-1, 0), (10, 0), (0, 10), (0, -1)])
 def test_quality_and_compression_have_ten_levels(quality, compression):
     with pytest.raises(LocalProtocolError):
-        set_encodings(quality, compression)
+        set_encodings((7,), quality, compression)
 
 
 def test_colour_maps_and_clipboard_are_skipped(client, feed):

@@ -76,7 +76,7 @@ def test_rectangles_outside_are_refused(client, server, feed, rect):
 
 
 def test_unknown_encodings_are_refused(client, server, feed):
-    assert failure(feed(client, server.update(server.rect(0, 0, 1, 1, 16, b"")))) == "encoding"
+    assert failure(feed(client, server.update(server.rect(0, 0, 1, 1, 6, b"")))) == "encoding"
 
 
 def test_last_rect_ends_an_update(client, server, feed):

@@ -7,8 +7,6 @@ import struct
 from collections import deque
 from collections.abc import Generator, Sequence
 
-import numpy as np
-
 from dtu.core.rfb import requests
 from dtu.core.rfb.cursor import read_cursor, read_cursor_with_alpha
 from dtu.core.rfb.events import (
@@ -34,8 +32,10 @@ from dtu.core.rfb.limits import (
     MAX_PIECE_BYTES,
     MAX_SCREENS,
 )
+from dtu.core.rfb.plain import decode_hextile, decode_raw, decode_rre
 from dtu.core.rfb.reader import Need, Reader, ShortError
 from dtu.core.rfb.tight import TightDecoder
+from dtu.core.rfb.zrle import ZrleDecoder
 from roamwire.errors import LocalProtocolError, RemoteProtocolError
 
 _RECT = struct.Struct(">HHHHi")
@@ -47,17 +47,23 @@ class RfbClient:
 
     Feed `receive_data`, then fetch `next_event` until None and send `data_to_send`. With a
     `layout` the session is asked, once it says that it can be, to have these screens: their
-    places in pixels of one framebuffer.
+    places in pixels of one framebuffer. `pictures` are the encodings to ask for, best first.
     """
 
     def __init__(
-        self, layout: Sequence[Rect] = (), quality: int | None = 8, compression: int = 1
+        self,
+        layout: Sequence[Rect] = (),
+        quality: int | None = 8,
+        compression: int = 1,
+        pictures: Sequence[int] = requests.PICTURES,
     ) -> None:
         if layout:
             check_layout(layout)
         self._layout = tuple(layout)
-        self._set_encodings = requests.set_encodings(quality, compression)
+        self._pictures = tuple(pictures)
+        self._set_encodings = requests.set_encodings(self._pictures, quality, compression)
         self._tight = TightDecoder()
+        self._zrle = ZrleDecoder()
         self._framebuffer: Framebuffer | None = None
         self._screens: tuple[Screen, ...] | None = None
         self._events: deque[RfbEvent] = deque()
@@ -192,17 +198,23 @@ class RfbClient:
 
     def _handshake(self) -> Need:
         version = yield 12
-        # Later minor versions exist in name only; 3.3 and 3.7 have another handshake.
-        if not (version[:8] == b"RFB 003." and version[8:11].isdigit() and version[8:11] >= b"008"):
+        if not (version[:8] == b"RFB 003." and version[8:11].isdigit()):
             raise RemoteProtocolError("version", repr(version))
-        self._output.append(requests.VERSION)
-        count = (yield 1)[0]
-        if count == 0:
+        # 3.3, 3.7 and 3.8 are the versions; others are one of these under a name of their own.
+        number = int(version[8:11])
+        minor = 8 if number >= 8 else 7 if number == 7 else 3
+        self._output.append(b"RFB 003.%03d\n" % minor)
+        if minor == 3:
+            kinds = (yield 4)[3:]
+        else:
+            kinds = yield (yield 1)[0]
+        if not kinds or kinds == b"\0":
             yield from self._refused()
-        if requests.SECURITY_NONE not in (kinds := (yield count)):
+        if requests.SECURITY_NONE not in kinds:
             raise RemoteProtocolError("security", f"the server offers only {list(kinds)}")
-        self._output.append(requests.SECURITY_NONE)
-        if int.from_bytes((yield 4), "big") != 0:
+        if minor > 3:
+            self._output.append(requests.SECURITY_NONE)
+        if minor == 8 and int.from_bytes((yield 4), "big") != 0:
             yield from self._refused()
         self._output.append(requests.EXCLUSIVE)
         width, height, length = struct.unpack(">HH16xI", (yield 24))
@@ -229,7 +241,7 @@ class RfbClient:
             x, y, width, height, encoding = _RECT.unpack_from(reader.data, reader.at)
             reader.at += _RECT.size
             rect = Rect(x, y, width, height)
-            if encoding in requests.PICTURES:
+            if encoding in self._pictures:
                 self._buffer.check_rect(rect)
                 if not (encoding == requests.TIGHT and self._quick_tight(rect)):
                     yield from self._picture(rect, encoding)
@@ -301,8 +313,14 @@ class RfbClient:
         elif encoding == requests.COPY_RECT:
             source_x, source_y = struct.unpack(">HH", (yield 4))
             buffer.copy(source_x, source_y, rect)
+        elif encoding == requests.ZRLE:
+            yield from self._zrle.decode(buffer, rect)
+        elif encoding == requests.HEXTILE:
+            yield from decode_hextile(buffer, rect, self._reader)
+        elif encoding == requests.RRE:
+            yield from decode_rre(buffer, rect)
         else:
-            yield from _raw(buffer, rect)
+            yield from decode_raw(buffer, rect)
         buffer.mark_painted(rect)
 
     def _resize(self, width: int, height: int) -> None:
@@ -351,17 +369,6 @@ class RfbClient:
         if length > MAX_CUT_TEXT_BYTES:
             raise RemoteProtocolError("cut-text", f"{length} bytes")
         yield from _skip(length)
-
-
-def _raw(buffer: Framebuffer, rect: Rect) -> Need:
-    """Rows as they are, taken in pieces so that a large rectangle is never held twice."""
-    row_bytes = max(rect.width * 4, 1)
-    rows_a_piece = max(MAX_PIECE_BYTES // row_bytes, 1)
-    for top in range(0, rect.height, rows_a_piece):
-        rows = min(rows_a_piece, rect.height - top)
-        data = yield rows * rect.width * 4
-        picture = np.frombuffer(data, np.uint8).reshape(rows, rect.width, 4)
-        buffer.put_bgrx(Rect(rect.x, rect.y + top, rect.width, rows), picture)
 
 
 def _skip(count: int) -> Need:

@@ -35,7 +35,8 @@ class Framebuffer:
         self.height = height
         self.array: Bytes = np.zeros((height, width, 4), np.uint8)
         self.pixels: Pixels = self.array.view("<u4")[:, :, 0]
-        self._unpainted: npt.NDArray[np.bool_] | None = np.ones((height, width), np.bool_)
+        # Zeros are memory that costs nothing until it is written: a resize alone is cheap.
+        self._seen: npt.NDArray[np.bool_] | None = np.zeros((height, width), np.bool_)
 
     def check_rect(self, rect: Rect) -> None:
         """Raise RemoteProtocolError if the rectangle is not inside the framebuffer."""
@@ -75,12 +76,12 @@ class Framebuffer:
 
     def mark_painted(self, rect: Rect) -> None:
         """Note that these pixels are the session's, not the black of a new framebuffer."""
-        if self._unpainted is not None:
-            self._unpainted[rect.y : rect.y + rect.height, rect.x : rect.x + rect.width] = False
+        if self._seen is not None:
+            self._seen[rect.y : rect.y + rect.height, rect.x : rect.x + rect.width] = True
 
     @property
     def painted(self) -> bool:
         """True when each pixel was painted; costs a look at all of them until then."""
-        if self._unpainted is not None and not self._unpainted.any():
-            self._unpainted = None
-        return self._unpainted is None
+        if self._seen is not None and self._seen.all():
+            self._seen = None
+        return self._seen is None

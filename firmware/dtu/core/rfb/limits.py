@@ -6,9 +6,9 @@ MAX_SIDE = 8192
 MAX_PIXELS = 7680 * 4320
 """An 8K screen: 127 MiB of framebuffer, about what a 1 GiB terminal can spare once."""
 
-MAX_WORK_PIXELS = 2048 * 2048
-"""A compressed rectangle: Tight allows widths up to 2048, servers send some 65,536 pixels. What
-takes its decoding, up to 12 bytes a pixel, stays below 64 MB."""
+MAX_WORK_PIXELS = 2048 * 1024
+"""A compressed rectangle: Tight allows widths up to 2048, servers send some 65,536 pixels. What its
+decoding takes, up to 24 bytes a pixel, stays below 64 MB."""
 
 MAX_CURSOR_SIDE = 256
 """Pixels: X cursors of HiDPI themes have 96; hardware cursor planes end at 256."""

@@ -5,23 +5,23 @@ updates, screens.
 """
 
 import struct
+from collections.abc import Sequence
 
 from dtu.core.rfb.layout import Screen
 from roamwire.errors import LocalProtocolError
 
-VERSION = b"RFB 003.008\n"
 SECURITY_NONE = b"\x01"
 EXCLUSIVE = b"\x00"
 """ClientInit without the shared flag: an older viewer of the session is disconnected."""
 
-RAW, COPY_RECT, TIGHT = 0, 1, 7
+RAW, COPY_RECT, RRE, HEXTILE, TIGHT, ZRLE = 0, 1, 2, 5, 7, 16
 CURSOR, CURSOR_WITH_ALPHA = -239, -314
 DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE, DESKTOP_NAME, LAST_RECT = -223, -308, -307, -224
 EXTENDED_KEYS, QEMU_LEDS, VMWARE_LEDS = -258, -261, 0x574D5668
 FENCE, CONTINUOUS_UPDATES = -312, -313
 _QUALITY_0, _COMPRESSION_0 = -32, -256
 
-PICTURES = (TIGHT, COPY_RECT, RAW)
+PICTURES = (TIGHT, COPY_RECT, ZRLE, HEXTILE, RRE, RAW)
 """The encodings of pixels that this client decodes, best first."""
 
 _EXTENSIONS = (
@@ -51,11 +51,14 @@ def set_pixel_format() -> bytes:
     return struct.pack(">B3x", 0) + pixel_format
 
 
-def set_encodings(quality: int | None, compression: int) -> bytes:
-    """All that this client decodes; zlib effort and JPEG quality are 0 to 9, None: no JPEG."""
+def set_encodings(pictures: Sequence[int], quality: int | None, compression: int) -> bytes:
+    """Encodings of pixels, best first, and all extensions.
+
+    zlib effort and JPEG quality are 0 to 9; without a quality the server sends no JPEG.
+    """
     if not (quality is None or 0 <= quality <= 9) or not 0 <= compression <= 9:
         raise LocalProtocolError(f"quality {quality} and compression {compression} are not 0 to 9")
-    encodings = [*PICTURES, *_EXTENSIONS, _COMPRESSION_0 + compression]
+    encodings = [*pictures, *_EXTENSIONS, _COMPRESSION_0 + compression]
     if quality is not None:
         encodings.append(_QUALITY_0 + quality)
     return struct.pack(f">BxH{len(encodings)}i", 2, len(encodings), *encodings)
