@@ -204,7 +204,8 @@ def unknown_card_gets_a_session(self, link, seq, found, now, *, failed=False):
     _looked_up(self, link, seq, found or Registration("guest", enabled=True), now)
 
 
-@mutant("proof", target=ServerCore, attribute="looked_up")
+# An answer that was meant for another card lets a stranger in, or keeps a registered card out.
+@mutant("proof", "attached", target=ServerCore, attribute="looked_up")
 def answer_for_another_card(self, link, seq, found, now, *, failed=False):
     here = self._links.get(link)
     if here is not None and here.inserting is not None:
