@@ -26,13 +26,16 @@ as_root() {
 # themselves. Debian starts it when the package comes in, unless policy-rc.d forbids it
 # (policy-rc.d(8)).
 install_without_service() {
-    local policy=/usr/sbin/policy-rc.d ours=no package
+    local policy=/usr/sbin/policy-rc.d package
     if [ ! -e "$policy" ]; then
+        trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT  # however this ends
         printf '#!/bin/sh\nexit 101\n' | as_root install -m 755 /dev/stdin "$policy"
-        ours=yes
+        apt_install "$@"
+        as_root rm -f "$policy"
+        trap - EXIT
+    else
+        apt_install "$@"
     fi
-    apt_install "$@" || { [ $ours = no ] || as_root rm -f "$policy"; return 1; }
-    [ $ours = no ] || as_root rm -f "$policy"
     for package in "$@"; do
         as_root systemctl disable --quiet "$package" 2>/dev/null || true
     done

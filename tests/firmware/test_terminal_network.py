@@ -3,7 +3,16 @@
 import pytest
 
 from dtu.core import catalogue, timing
-from dtu.core.actions import Blank, Broadcast, CloseDisplay, Connect, Hangup, Lookup, Show
+from dtu.core.actions import (
+    Blank,
+    Broadcast,
+    CloseDisplay,
+    Connect,
+    Hangup,
+    Lookup,
+    Report,
+    Show,
+)
 from dtu.core.ip6 import Ip6
 from dtu.core.lease import Lease
 from dtu.core.lookups import AddressesOf, ServiceOf
@@ -162,6 +171,14 @@ def test_without_a_lease_ipv6_goes_on():
     ip6(bench, "fd00::5")
     bench.no_lease()
     assert bench.state is State.SEEKING
+
+
+def test_the_log_tells_what_the_network_told():
+    bench = Bench()
+    lease(bench, auth_servers=("10.0.0.8",), domain="desks.example")
+    (line,) = [each.text for each in bench.of(Report) if each.text.startswith("network")]
+    told = "addresses 10.0.0.99, servers 10.0.0.8, name servers none, domain desks.example"
+    assert line == f"network: {told}"
 
 
 def test_dhcp_goes_before_the_router():

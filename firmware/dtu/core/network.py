@@ -20,6 +20,15 @@ class Hints:
     dns: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        told = {
+            "addresses": " ".join(self.addresses),
+            "servers": " ".join(self.servers),
+            "name servers": " ".join(self.dns),
+            "domain": self.domain,
+        }
+        return ", ".join(f"{name} {value or 'none'}" for name, value in told.items())
+
 
 class Network:
     """The present state, from events."""

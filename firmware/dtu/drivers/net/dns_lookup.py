@@ -29,7 +29,7 @@ ONE_SERVER_S = 0.5
 
 
 async def addresses(question: AddressesOf, wait_s: float) -> Addresses:
-    """IPv6 and IPv4 addresses of a host; empty if there are none in time."""
+    """IPv4 and IPv6 addresses of a host, in that order; empty if there are none in time."""
     names = [f"{question.name.rstrip('.')}."]
     if question.domain and "." not in question.name:
         names.insert(0, f"{question.name}.{question.domain.rstrip('.')}.")
