@@ -50,7 +50,7 @@ def told(machine, part, **changes):
 def test_every_part_is_looked_at_once(machine):
     config, root = machine
     parts = [each.part for each in SelfTest(config, root).findings()]
-    assert len(parts) == len(set(parts)) == 8
+    assert len(parts) == len(set(parts)) == 9
 
 
 def test_a_monitor_and_what_is_without_one(machine):
@@ -106,6 +106,13 @@ def test_a_lease_and_none(machine):
     config.lease_file.write_text(LEASE)
     state, text = told(machine, "address")
     assert (state, text.split(";")[0]) == ("ok", "10.77.0.21/24")
+
+
+def test_a_terminal_without_a_sound_server_is_told_which_service_to_look_at(machine):
+    state, text = told(machine, "sound", sound_socket=machine[1] / "native", sound="pulse")
+    assert state == "warning"
+    assert "roamdesk-dtu-sound" in text
+    assert told(machine, "sound", sound="none")[0] == "warning"
 
 
 def test_no_identity_says_which_command_makes_one(machine):

@@ -58,6 +58,7 @@ class SelfTest:
             "card reader": self._reader,
             "network": self._network,
             "address": self._address,
+            "sound": self._sound,
             "identity": self._identity,
             "state": self._state_dir,
             "clock": self._clock,
@@ -143,6 +144,16 @@ class SelfTest:
         if ip6.addresses:
             return "ok", f"{', '.join(ip6.addresses)}, no lease of IPv4; {remembered}"
         return "missing", f"no lease in {config.lease_file}: does a DHCP server answer?"
+
+    def _sound(self) -> tuple[str, str]:
+        if self._config.sound != "pulse":
+            return "warning", f"sound = {self._config.sound}: sessions are silent here"
+        place = self._config.sound_socket
+        if not (place.is_socket() and os.access(place, os.W_OK)):
+            return "warning", f"no sound server at {place}: systemctl status roamdesk-dtu-sound"
+        if not self._readable("dev/snd/pcm*p"):
+            return "warning", "no sound card that may be opened: is the user in group audio?"
+        return "ok", f"sound server at {place}"
 
     def _identity(self) -> tuple[str, str]:
         try:
