@@ -5,8 +5,6 @@ import contextlib
 import datetime
 import json
 import os
-import socket
-import struct
 import subprocess
 import time
 from pathlib import Path
@@ -14,6 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 from PIL import Image
+from x_client import XClient
 
 from dtu.app.bench_channel import BenchChannel
 from dtu.app.display_link import DisplayLink, Drawn, FirstFrame, Lamps, LinkLost
@@ -67,41 +66,9 @@ class Session:
             child.wait(PATIENCE_S)
 
     def put_picture(self, picture):
-        """PutImage on the root window by the plain X protocol; needs no X library."""
-        with socket.socket(socket.AF_UNIX) as x:
-            x.settimeout(PATIENCE_S)
-            x.connect(f"\0/tmp/.X11-unix/X{self.display[1:]}")
-            x.sendall(struct.pack("<BxHHHHxx", 0x6C, 11, 0, 0, 0))
-            head = receive(x, 8)
-            assert head[0] == 1, head
-            setup = receive(x, struct.unpack("<H", head[6:])[0] * 4)
-            base, vendor, formats = (
-                struct.unpack_from("<I", setup, 4)[0],
-                struct.unpack_from("<H", setup, 16)[0],
-                setup[21],
-            )
-            root = struct.unpack_from("<I", setup, 32 + (vendor + 3) // 4 * 4 + formats * 8)[0]
-            x.sendall(struct.pack("<BxHIII", 55, 4, base, root, 0))
-            height, width = picture.shape[:2]
-            for y in range(height):
-                row = picture[y].tobytes()
-                x.sendall(
-                    struct.pack(
-                        "<BBHIIHHhhBBxx", 72, 2, 6 + width, root, base, width, 1, 0, y, 0, 24
-                    )
-                )
-                x.sendall(row)
-            x.sendall(struct.pack("<BxH", 43, 1))  # GetInputFocus: its answer means all is drawn
-            assert receive(x, 32)[0] == 1
-
-
-def receive(connection, size):
-    data = b""
-    while len(data) < size:
-        piece = connection.recv(size - len(data))
-        assert piece
-        data += piece
-    return data
+        """A picture of (height, width, 4) in BGRX on the root window."""
+        with XClient(self.display) as x:
+            x.put_picture(picture)
 
 
 # -- a gateway: TLS, the attach line, then bytes both ways

@@ -60,8 +60,7 @@ class RfbClient:
         if layout:
             check_layout(layout)
         self._layout = tuple(layout)
-        self._pictures = tuple(pictures)
-        self._set_encodings = requests.set_encodings(self._pictures, quality, compression)
+        self._set_encodings = requests.set_encodings(pictures, quality, compression)
         self._tight = TightDecoder()
         self._zrle = ZrleDecoder()
         self._framebuffer: Framebuffer | None = None
@@ -241,7 +240,7 @@ class RfbClient:
             x, y, width, height, encoding = _RECT.unpack_from(reader.data, reader.at)
             reader.at += _RECT.size
             rect = Rect(x, y, width, height)
-            if encoding in self._pictures:
+            if encoding in requests.PICTURES:
                 self._buffer.check_rect(rect)
                 if not (encoding == requests.TIGHT and self._quick_tight(rect)):
                     yield from self._picture(rect, encoding)
