@@ -3,6 +3,7 @@
 `host` asks the machine that runs QEMU for keys, plugs, monitors and pictures of the screen.
 """
 
+import asyncio
 import time
 
 import pytest
@@ -19,6 +20,16 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if not IN_GUEST and str(item.path).startswith(here):
             item.add_marker(pytest.mark.skip(reason="runs in the guest: make test-qemu"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_loop_by_chance():
+    """evdev 1.9 asks for an event loop when it closes a device.
+
+    Python makes one for whoever asks, and nobody closes that, unless somebody has said once which
+    one it is to be.
+    """
+    asyncio.set_event_loop(None)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import contextlib
 import select
-import warnings
 from pathlib import Path
 
 import evdev
@@ -11,14 +10,8 @@ import pytest
 from roamtools.qemu.host import HostError
 
 
-@contextlib.contextmanager
 def opened(path):
-    device = evdev.InputDevice(path)
-    yield device
-    with warnings.catch_warnings():
-        # evdev 1.9 asks for an event loop when it closes, which Python 3.12 calls deprecated.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        device.close()
+    return contextlib.closing(evdev.InputDevice(path))
 
 
 def devices():
@@ -64,10 +57,13 @@ def test_a_key_typed_by_the_host_is_an_evdev_event(host, until):
 
 def test_the_tablet_points(host, until):
     with opened(path_of("Tablet")) as tablet:
+        host.point(0.9, 0.9)  # where it is already, nothing is told
         host.point(0.5, 0.25)
         codes = evdev.ecodes
-        moved = dict(events(tablet, codes.EV_ABS, 2, until))
-        assert moved == {codes.ABS_X: 0x7FFF // 2, codes.ABS_Y: 0x7FFF // 4}
+        assert events(tablet, codes.EV_ABS, 4, until)[-2:] == [
+            (codes.ABS_X, 0x7FFF // 2),
+            (codes.ABS_Y, 0x7FFF // 4),
+        ]
 
 
 def test_a_keyboard_is_plugged_and_pulled(host, until):

@@ -20,6 +20,9 @@ _KEY_S = 0.02
 
 _UNPLUG_S = 30.0
 
+_MONITOR_S = 1.5
+"""virtio-gpu's driver forgets a change that comes while it still looks at the one before."""
+
 
 class Actions:
     """Carries out what the guest asks for, one after the other."""
@@ -71,6 +74,7 @@ class Actions:
 
     def _monitor(self, head: int, width: int, height: int) -> None:
         set_monitor_size(self._folder / f"vnc{head}.sock", width, height)
+        time.sleep(_MONITOR_S)
 
     def _screendump(self, name: str, head: int) -> None:
         """Write what the output shows as PNG into the shared folder."""

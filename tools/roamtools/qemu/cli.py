@@ -1,6 +1,7 @@
-"""`tools/qemu test|run|image`: runs tests or a command in the guest. No QEMU command line here."""
+"""`tools/qemu test|run|bench|image`: tests or a command in the guest. QEMU's own are elsewhere."""
 
 import argparse
+import json
 import shutil
 import sys
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from roamtools.qemu.image import ROOT, ImageError, guest_image
 from roamtools.qemu.machine import DISPLAYS, Guest, GuestError
+from roamtools.qemu.screen_bench import measure
 
 PICTURES = ROOT / "build" / "qemu" / "pictures"
 
@@ -28,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
         say(f"starting the guest, display {options.display}")
         with Guest(image, options.display, options.qemu.split()) as guest:
             say("the guest runs")
+            if options.order == "bench":
+                return _bench(guest, options.timeout)
             done = guest.run(_command(options), options.timeout, _echo)
             kept = _keep_pictures(guest.share, PICTURES / options.display)
             say(f"ended with status {done.status}" + (f"; pictures: {kept}" if kept else ""))
@@ -52,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     orders.add_parser("image", help="make the guest's disk, if it is not there")
     test = orders.add_parser("test", help="run pytest in the guest; default: tests/qemu")
     test.add_argument("arguments", nargs=argparse.REMAINDER, help="for pytest")
+    orders.add_parser("bench", help="the screen's cost: console in the guest, headless on the host")
     run = orders.add_parser("run", help="run a command in the guest's /src, which is this tree")
     run.add_argument("arguments", nargs=argparse.REMAINDER, help="the command and its arguments")
     return parser
@@ -62,6 +67,18 @@ def _command(options: argparse.Namespace) -> list[str]:
         return list(options.arguments)
     pytest = ["python3", "-m", "pytest", "-p", "no:cacheprovider", "-v"]
     return [*pytest, *(options.arguments or ["tests/qemu"])]
+
+
+def _bench(guest: Guest, timeout_s: float) -> int:
+    """Print one JSON object: by output and case, milliseconds."""
+    command = ["python3", "-m", "roamtools.qemu.screen_bench", "console"]
+    done = guest.run(command, timeout_s)
+    if done.status != 0:
+        print(done.output, file=sys.stderr)
+        return done.status
+    console = json.loads(done.output.splitlines()[-1])
+    print(json.dumps({"headless_on_host": measure("headless"), "console_in_guest": console}))
+    return 0
 
 
 def _echo(text: str) -> None:
