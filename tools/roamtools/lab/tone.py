@@ -65,7 +65,7 @@ def listen(recording: bytes) -> Heard:
     loud = np.flatnonzero(power > LOUD * power.max())
     begins, ends = int(loud[0]), int(loud[-1]) + 1
     spectrum = np.abs(np.fft.rfft(left[begins * size : ends * size]))
-    hz = float(spectrum.argmax()) * RATE / ((ends - begins) * size)
+    hz = float(np.argmax(spectrum)) * RATE / ((ends - begins) * size)
     return Heard(hz, begins * WINDOW_S, ends * WINDOW_S, _gaps(loud))
 
 

@@ -133,7 +133,7 @@ def _palette(data: bytes) -> Pixels:
 def _put_palette(framebuffer: Framebuffer, rect: Rect, palette: Pixels, data: bytes) -> None:
     indices = np.frombuffer(data, np.uint8).reshape(rect.height, rect.width)
     # Only where an index is possible that is none need all of them be looked at.
-    if len(palette) < 256 and data and (largest := int(indices.max())) >= len(palette):
+    if len(palette) < 256 and data and (largest := int(np.max(indices))) >= len(palette):
         raise RemoteProtocolError("tight-palette", f"{largest} of {len(palette)} colours")
     # mode="clip" spares numpy its own slower check of each index.
     framebuffer.area(rect)[...] = palette.take(indices, mode="clip")

@@ -108,8 +108,8 @@ def _packed_palette(reader: Reader, size: int, width: int, height: int) -> Pixel
 
 
 def _look_up(palette: Pixels, indices: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]") -> Pixels:
-    if int(indices.max()) >= len(palette):
-        raise RemoteProtocolError("zrle-palette", f"{indices.max()} of {len(palette)} colours")
+    if (largest := int(np.max(indices))) >= len(palette):
+        raise RemoteProtocolError("zrle-palette", f"{largest} of {len(palette)} colours")
     found: Pixels = palette.take(indices, mode="clip")
     return found
 
