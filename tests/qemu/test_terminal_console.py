@@ -2,9 +2,12 @@
 
 import datetime
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -17,28 +20,43 @@ HOME = (1280, 800)
 
 
 @pytest.fixture
-def config(tmp_path):
+def home():
+    """A folder that a user without any privilege can use."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def config(home):
     now = datetime.datetime.now(datetime.UTC)
-    issued = create_group(tmp_path / "ca", "test", now, os.urandom).issue(
-        Identity("dtu", "desk1"), now
-    )
-    (tmp_path / "dtu.crt").write_bytes(issued.certificate)
-    (tmp_path / "dtu.key").write_bytes(issued.key)
-    (tmp_path / "dtu.key").chmod(0o600)
-    path = tmp_path / "dtu.toml"
+    issued = create_group(home / "ca", "test", now, os.urandom).issue(Identity("dtu", "desk1"), now)
+    (home / "dtu.crt").write_bytes(issued.certificate)
+    (home / "dtu.key").write_bytes(issued.key)
+    (home / "dtu.key").chmod(0o600)
+    path = home / "dtu.toml"
     path.write_text(
         'name = "desk1"\ndisplay = "console"\ninput = "evdev"\ncard = "scripted"\n'
         'ca = "ca/ca.crt"\ncert = "dtu.crt"\nkey = "dtu.key"\nstate_dir = "."\nrun_dir = "."\n'
         f"screen_off_s = {OFF_S}\n",
         encoding="ascii",
     )
+    for each in (home, *home.rglob("*")):
+        shutil.chown(each, "nobody", "nogroup")
     return path
 
 
 def start(config, log):
+    """As its unit does: no root, only the groups of screen and input."""
     command = [sys.executable, "-m", "dtu.app.main", "--config", str(config)]
     with log.open("wb") as file:
-        return subprocess.Popen(command, stdout=file, stderr=file)
+        return subprocess.Popen(
+            command,
+            stdout=file,
+            stderr=file,
+            user="nobody",
+            group="nogroup",
+            extra_groups=["video", "input"],
+        )
 
 
 @pytest.fixture
