@@ -130,6 +130,8 @@ def start_x(
             subprocess.Popen(
                 [
                     *("Xtigervnc", "-displayfd", str(told), "-rfbport", "-1"),
+                    # TigerVNC 1.15 does not start without any way to reach it.
+                    *(() if "-rfbunixpath" in options else ("-rfbunixpath", str(folder / "x.rfb"))),
                     *("-SecurityTypes", "None", "-nolisten", "tcp", "-depth", "24"),
                     *("-geometry", f"{width}x{height}", *options),
                 ],

@@ -118,6 +118,8 @@ class _Rig:
         ready, told = os.pipe()
         options = xserver.command(told, "", *size, name)
         raw = [each for each in options if each.startswith("-RawKeyboard")]
+        if "-rfbunixpath" not in more:  # TigerVNC 1.15 does not start without a way to reach it
+            more = (*more, "-rfbunixpath", f"{self.folder}/{name}.rfb")
         command = [
             *("Xtigervnc", f":{number}", "-displayfd", str(told)),
             *("-geometry", f"{size[0]}x{size[1]}"),
