@@ -28,6 +28,9 @@ PREFERENCES = {
 }
 
 
+END_S = 2.0
+
+
 @pytest.fixture
 def processes():
     """Starts programs; they are ended in reverse order."""
@@ -40,7 +43,11 @@ def processes():
     yield start
     for process in reversed(running):
         process.terminate()
-        process.wait(PATIENCE_S)
+        try:
+            process.wait(END_S)
+        except subprocess.TimeoutExpired:  # x11vnc can lock up in its handler of SIGTERM
+            process.kill()
+            process.wait(PATIENCE_S)
 
 
 def display_of(processes, tmp_path, *command, **options):
