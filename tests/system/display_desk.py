@@ -155,16 +155,16 @@ class Desk:
         return next((event for event in reversed(self.events) if isinstance(event, kind)), None)
 
 
-async def until(condition):
-    end = time.monotonic() + PATIENCE_S
+async def until(condition, patience_s=PATIENCE_S):
+    end = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < end, "this did not happen in time"
         await asyncio.sleep(POLL_S)
 
 
 @contextlib.asynccontextmanager
-async def desk_at(session, identity, folder, size=(WIDTH, HEIGHT)):
-    gateway = Gateway(session.rfb)
+async def desk_at(session, identity, folder, size=(WIDTH, HEIGHT), gateway=Gateway):
+    gateway = gateway(session.rfb)
     server = await asyncio.start_server(gateway.serve, "127.0.0.1", 0, ssl=identity[0])
     port = server.sockets[0].getsockname()[1]
     screen = open_screen("headless", *size)

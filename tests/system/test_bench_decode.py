@@ -84,10 +84,10 @@ def test_our_side_composes_each_frame(recording, tmp_path):
     screen = open_screen("headless", WIDTH, HEIGHT)
     painted = []
     view = SessionView("bench", screen, (Rect(0, 0, WIDTH, HEIGHT),), painted.append)
-    view.receive(b"RFB 003.008\n\x01\x01" + bytes(4) + recording.head)
-    for frame in recording.frames:
-        view.receive(frame)
-        view.paint()
+    view.receive(b"RFB 003.008\n\x01\x01" + bytes(4) + recording.head, 0)
+    for number, frame in enumerate(recording.frames):
+        view.receive(frame, number)
+        view.paint(number)
     screen.snapshot(tmp_path / "seen.png")
     screen.close()
     with Image.open(tmp_path / "seen.png") as image:

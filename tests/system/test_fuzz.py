@@ -85,9 +85,9 @@ def test_a_hostile_server_costs_only_its_own_connection(identity, recorded, monk
     decoded = []
     receive = SessionView.receive
 
-    def counted(view, data):
+    def counted(view, data, now):
         decoded.append(len(data))
-        receive(view, data)
+        receive(view, data, now)
 
     monkeypatch.setattr(SessionView, "receive", counted)
 

@@ -188,6 +188,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def takes_input(self) -> bool:
@@ -205,8 +206,9 @@ class _Connection(asyncio.Protocol):
         self._view.close()
         if self._connecting is not None:
             self._connecting.cancel()
-        if self._deadline is not None:
-            self._deadline.cancel()
+        for timer in (self._deadline, self._timer):
+            if timer is not None:
+                timer.cancel()
         if self._transport is not None:
             self._transport.abort()
 
@@ -277,9 +279,12 @@ class _Connection(asyncio.Protocol):
         try:
             rest = data if self._attached else self._take_reply(data)
             if rest and not self._dropped:
-                self._view.receive(rest)
+                now = time.monotonic()
+                self._view.receive(rest, now)
                 self._flush()
-                self._view.paint()
+                self._view.paint(now)
+                self._flush()
+                self._plan()
         except RemoteProtocolError as error:
             self._lost(f"protocol: {error}")
 
@@ -311,6 +316,20 @@ class _Connection(asyncio.Protocol):
         self._transport.write(data)
         if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
             self._lost("stuck: the server does not read")
+
+    def _plan(self) -> None:
+        """Set the view's timer, if it wants one and none is running."""
+        deadline = self._view.next_deadline
+        if deadline is None or self._timer is not None or self._dropped:
+            return
+        delay = max(0.0, deadline - time.monotonic())
+        self._timer = asyncio.get_running_loop().call_later(delay, self._view_deadline)
+
+    def _view_deadline(self) -> None:
+        self._timer = None
+        self._view.handle_deadline(time.monotonic())
+        self._flush()
+        self._plan()
 
     # -- frames
 

@@ -19,6 +19,7 @@ from dtu.core.rfb import (
     Updated,
 )
 from dtu.core.rfb.events import Bytes
+from dtu.core.rfb.quality import QualityPolicy
 from dtu.drivers.display.base import Screen
 
 _LOG = logging.getLogger(__name__)
@@ -37,7 +38,8 @@ ViewEvent = Painted | LedState
 class SessionView:
     """Feed `receive`, send `data_to_send`, then `paint`: the next frame is asked for before it.
 
-    `painted` is true from the first whole frame on.
+    `painted` is true from the first whole frame on. Times are seconds of CLOCK_MONOTONIC; at
+    `next_deadline` call `handle_deadline`, and send again.
     """
 
     def __init__(
@@ -54,16 +56,18 @@ class SessionView:
         self._on_event = on_event
         self._cursor: Cursor | None = None
         self._closed = False
+        self._quality = QualityPolicy()
 
     def close(self) -> None:
         """Paint and tell nothing any more; may be called from `on_event`."""
         self._closed = True
 
-    def receive(self, data: bytes) -> None:
+    def receive(self, data: bytes, now: float) -> None:
         """Take what the session sent."""
+        self._quality.received(len(data), now)
         self.client.receive_data(data)
 
-    def paint(self) -> None:
+    def paint(self, now: float) -> None:
         """Do what the session's messages say; the screen is painted once for all of them.
 
         Raises RemoteProtocolError if the session broke the protocol: then the view is of no use.
@@ -83,14 +87,32 @@ class SessionView:
                     _touch_pages(self.client.framebuffer)
                 case LedState():
                     self._on_event(event)
-                case NameChanged():
-                    _LOG.debug("session %s is called %r now", self._name, event.name)
-                case Bell():
-                    _LOG.debug("session %s rings", self._name)
+                case NameChanged() | Bell():
+                    _LOG.debug("session %s: %s", self._name, event)
                 case Failed():
                     raise event.error
-        if not self._closed and (rects or cursor is not self._cursor):
+        if self._closed:
+            return
+        if rects:
+            self._quality.updated(rects, self.client.lossy.number - 1, now)
+        if self.client.connected:
+            self.handle_deadline(now)
+        if rects or cursor is not self._cursor:
             self._draw(rects)
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When the picture may be still enough to be mended."""
+        return self._quality.next_deadline()
+
+    def handle_deadline(self, now: float) -> None:
+        """Ask for another quality, or for parts that JPEG has spoilt, if it is time."""
+        client = self.client
+        wish = self._quality.decide(now, client.lossy)
+        if wish is not None:
+            client.set_quality(wish.quality, wish.compression)
+            if wish.again is not None:
+                client.ask_again(wish.again.rects)
 
     def data_to_send(self) -> bytes:
         """What must go to the session now; empty if nothing."""

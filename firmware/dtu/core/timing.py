@@ -74,9 +74,27 @@ MAX_SOUND_RETRY_S = 5.0
 SOUND_STEADY_S = 5.0
 """A channel that carried for so long was good: the next one is opened soon."""
 
+STILL_S = 0.3
+"""A picture unchanged for so long is still: what came by JPEG is asked for without loss."""
+
+MEND_SLICE_S = 0.2
+MEND_PATIENCE_S = 2.0
+"""What is mended at once takes the network so long; a key's echo waits behind it. If nothing at all
+comes for the second, the answer is given up."""
+
+QUALITY_HOLD_S = 1.0
+"""Between two changes of the JPEG quality: each makes the session encode in another way."""
+
+RATE_GAP_S = 0.05
+"""A pause within an update that is the sender's and not the network's."""
+
 if not KEEPALIVE_S * 3 <= LOST_S:
     raise LocalProtocolError("a lost keepalive or two is no lost server")
 if not max(CONNECT_S, LOOKUP_S, MDNS_S) * 2 <= WAY_S:
     raise LocalProtocolError("a way has time for more than one look-up or candidate")
 if not FAILOVER_JITTER_S < CONNECT_S < INSERT_ANSWER_S:
     raise LocalProtocolError("jitter is small, and connecting is quicker than inserting")
+if not RATE_GAP_S < MEND_SLICE_S < STILL_S < QUALITY_HOLD_S < MEND_PATIENCE_S:
+    raise LocalProtocolError(
+        "a picture is still before it is mended, and mended before it is given up"
+    )

@@ -7,6 +7,7 @@ It is what a terminal does without TLS, which the other viewer has not got here 
 import argparse
 import asyncio
 import sys
+import time
 
 from dtu.app.session_view import SessionView
 from dtu.core.rfb import Rect
@@ -25,10 +26,11 @@ class _Plain(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        self._view.receive(data)
-        if out := self._view.data_to_send():
-            self._transport.write(out)
-        self._view.paint()
+        now = time.monotonic()
+        self._view.receive(data, now)
+        self._transport.write(self._view.data_to_send())
+        self._view.paint(now)
+        self._transport.write(self._view.data_to_send())
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended.set_result(None)

@@ -32,6 +32,7 @@ from dtu.core.rfb.limits import (
     MAX_PIECE_BYTES,
     MAX_SCREENS,
 )
+from dtu.core.rfb.lossy import LossyTiles
 from dtu.core.rfb.plain import decode_hextile, decode_raw, decode_rre
 from dtu.core.rfb.reader import Need, Reader, ShortError
 from dtu.core.rfb.tight import TightDecoder
@@ -60,7 +61,8 @@ class RfbClient:
         if layout:
             check_layout(layout)
         self._layout = tuple(layout)
-        self._set_encodings = requests.set_encodings(pictures, quality, compression)
+        self._pictures = tuple(pictures)
+        self._set_encodings = requests.set_encodings(self._pictures, quality, compression)
         self._tight = TightDecoder()
         self._zrle = ZrleDecoder()
         self._framebuffer: Framebuffer | None = None
@@ -142,6 +144,20 @@ class RfbClient:
     def send_pointer(self, x: int, y: int, buttons: int) -> None:
         """Move the pointer (framebuffer pixels) and set its buttons (section 7.5.5)."""
         self._send(requests.pointer_event(x, y, buttons))
+
+    @property
+    def lossy(self) -> LossyTiles:
+        """What has come by JPEG; replaced by another at `Resized`."""
+        return self._buffer.lossy
+
+    def set_quality(self, quality: int | None, compression: int) -> None:
+        """JPEG quality and zlib effort, 0 to 9, from now on; None: no JPEG at all."""
+        self._send(requests.set_encodings(self._pictures, quality, compression))
+
+    def ask_again(self, rects: Sequence[Rect]) -> None:
+        """Ask for all of these parts, although they have not changed."""
+        for rect in rects:
+            self._send(requests.update_request(*rect, incremental=False))
 
     def set_layout(self, layout: Sequence[Rect]) -> bool:
         """Ask for other screens; False if the server has not said (yet) that it can be asked.
@@ -250,6 +266,7 @@ class RfbClient:
             else:
                 yield from self._extension(rect, encoding)
         self._ask_for_more()
+        self._buffer.lossy.number += 1
         self._emit(Updated(tuple(rects)))
 
     def _ask_for_more(self) -> None:
@@ -326,7 +343,7 @@ class RfbClient:
         buffer = self._buffer
         if (width, height) == (buffer.width, buffer.height):
             return
-        self._framebuffer = Framebuffer(width, height)
+        self._framebuffer = Framebuffer(width, height, buffer.lossy.number)
         self._resized = True
         self._emit(Resized(width, height))
 

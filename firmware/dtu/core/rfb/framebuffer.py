@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from dtu.core.rfb.events import Bytes, Rect
 from dtu.core.rfb.limits import MAX_PIXELS, MAX_SIDE, MAX_WORK_PIXELS
+from dtu.core.rfb.lossy import LossyTiles
 from roamwire.errors import RemoteProtocolError
 
 Pixels = npt.NDArray[np.uint32]
@@ -26,9 +27,10 @@ class Framebuffer:
     """BGRX pixels of one size; knows whether each pixel was painted at least once.
 
     `array` is (height, width, 4) uint8; `pixels` is the same memory as (height, width) uint32.
+    `number` is that of the present update, for `lossy`.
     """
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int, number: int = 1) -> None:
         if not fits(width, height):
             raise RemoteProtocolError("framebuffer-size", f"{width}x{height}")
         self.width = width
@@ -36,6 +38,7 @@ class Framebuffer:
         self.array: Bytes = np.zeros((height, width, 4), np.uint8)
         self.pixels: Pixels = self.array.view("<u4")[:, :, 0]
         # Zeros are memory that costs nothing until it is written: a resize alone is cheap.
+        self.lossy = LossyTiles(width, height, number)
         self._seen: npt.NDArray[np.bool_] | None = np.zeros((height, width), np.bool_)
 
     def check_rect(self, rect: Rect) -> None:
@@ -73,6 +76,7 @@ class Framebuffer:
         source = Rect(source_x, source_y, rect.width, rect.height)
         self.check_rect(source)
         self.area(rect)[...] = self.area(source)
+        self.lossy.copy(source, rect)
 
     def mark_painted(self, rect: Rect) -> None:
         """Note that these pixels are the session's, not the black of a new framebuffer."""

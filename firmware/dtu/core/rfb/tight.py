@@ -89,13 +89,14 @@ class TightDecoder:
             self._scratch = bytearray(size)
         target = framebuffer.rows(rect) if whole_rows else memoryview(self._scratch)[:size]
         try:
-            picture: Bytes = simplejpeg.decode_jpeg(data, "BGRX", buffer=target)
+            picture: Bytes = simplejpeg.decode_jpeg(data, "BGRX", fastdct=True, buffer=target)
         except (ValueError, RuntimeError) as error:
             raise RemoteProtocolError("jpeg", str(error)) from None
         if picture.shape != shape:
             raise RemoteProtocolError("jpeg-size", f"{picture.shape} for {rect}")
         if not whole_rows:
             framebuffer.put_bgrx(rect, picture)
+        framebuffer.lossy.mark(rect)
 
     def _data(self, reader: Reader, control: int, size: int) -> bytes:
         """The filtered bytes, `size` of them; few enough are sent as they are."""
