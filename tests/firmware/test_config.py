@@ -62,7 +62,14 @@ def test_an_image_refuses_test_drivers(write, line):
 
 
 def test_an_image_takes_the_console(write):
-    assert load_config(write('name = "d"\nimage = true\ndisplay = "console"')).image
+    assert load_config(
+        write('name = "d"\nimage = true\ndisplay = "console"\ninput = "evdev"')
+    ).image
+
+
+def test_a_console_without_a_keyboard_is_refused(write):
+    with pytest.raises(SettingsError, match="evdev"):
+        load_config(write('name = "d"\ndisplay = "console"'))
 
 
 def test_servers_may_be_names_or_addresses(write):

@@ -33,7 +33,10 @@ def machine(tmp_path, monkeypatch):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
     file = tmp_path / "dtu.toml"
-    file.write_text('display = "console"\nname = "desk1"\nrun_dir = "run"\nstate_dir = "state"\n')
+    file.write_text(
+        'display = "console"\ninput = "evdev"\nname = "desk1"\n'
+        'run_dir = "run"\nstate_dir = "state"\n'
+    )
     config = load_config(file)
     config.run_dir.mkdir()
     config.state_dir.mkdir()

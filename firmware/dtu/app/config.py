@@ -196,6 +196,8 @@ def load_values(path: Path) -> dict[str, Value]:
     values = SETTINGS.parse(_read(path), str(path))
     if not values["name"]:
         values = SETTINGS.resolve(values | {"name": _machine_name()}, "the machine's name")
+    if (values["display"], values["input"]) == ("console", "window"):
+        raise SettingsError(f"{path}: a console has no window to type into: set input = 'evdev'")
     if values["image"]:
         _refuse_test_drivers(values, path)
     return values

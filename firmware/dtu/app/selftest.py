@@ -96,7 +96,7 @@ class SelfTest:
                 names.append((keys.parent.parent / "name").read_text().strip())
         if not names:
             return "warning", "no keyboard: plug one in"
-        if self._config.display == "console" and not self._readable("dev/input/event*"):
+        if self._config.input == "evdev" and not self._readable("dev/input/event*"):
             return "missing", "/dev/input/event* may not be opened: is the user in group input?"
         return "ok", ", ".join(names)
 
