@@ -105,11 +105,15 @@ def test_a_cable_that_comes_back_after_a_while_leads_to_the_same_session(lab):
     assert (again["session"], lab.desk_state(desk)["server"]) == (session, server)
 
 
-def test_a_cable_that_comes_back_in_another_network_gets_its_values(lab):
+@pytest.mark.parametrize("at_start", ["in", "out"])
+def test_a_cable_that_comes_back_in_another_network_gets_its_values(lab, at_start):
     """The DHCP client does not see the cable: `roamdesk-link` tells it."""
     lab.dhcp(True, SILENT)
     desk = lab.add_desk(settings=BLOCKED)
     lab.plug(desk, False)
+    if at_start == "out":
+        lab.stop_process(desk, "link")
+        lab.start_process(desk, "link")
     time.sleep(0.7)
     lab.dhcp(True, DhcpOptions(auth=SERVERS))
     lab.plug(desk, True)
