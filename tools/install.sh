@@ -102,8 +102,10 @@ install_python_packages() {
         return
     fi
     say "3/3 Python packages: installing $(grep -c '^[a-z0-9]' "$lock") from $lock (some are compiled: 1 to 5 minutes)"
+    # The lock is complete, so pip has nothing to resolve; asked to, Debian 12's pip finds that a newer
+    # coverage would also do for coverage[toml], and stops because that one has no hash here.
     # pip says much; its progress is what a person needs, its errors go to the terminal as they are.
-    "$venv/bin/pip" install --disable-pip-version-check --progress-bar off --require-hashes -r "$lock" \
+    "$venv/bin/pip" install --disable-pip-version-check --progress-bar off --no-deps --require-hashes -r "$lock" \
         | sed -u -n -E '/^ *(Collecting|Building|Installing)/p' \
         || fail "pip failed; its words are above"
     log=$(mktemp)
