@@ -2,12 +2,14 @@
 
 import ctypes
 import os
+import resource
 import signal
 
 SESSION_VARIABLE = "ROAMDESK_SESSION"
 """In the environment of every process of a session; how strays are found."""
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -63,6 +65,15 @@ def die_with_parent(parent: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def forbid_core_dumps() -> None:
+    """No dump of this process's memory, neither to a file nor to a handler; nor may others read it.
+
+    A limit of 0 alone does not stop a handler that the kernel pipes dumps to (core(5)).
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def _prctl(option: int, value: int) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from roamwire.settings import SettingsError
 from sessionhost.adapters.keyfiles import KeyFileError
 from sessionhost.adapters.order_socket import SocketInUseError
+from sessionhost.adapters.process_tree import forbid_core_dumps
 from sessionhost.adapters.tls import IdentityError
 from sessionhost.app.config import ServerConfig, load_config
 
@@ -52,6 +53,7 @@ def run_daemon(
     parser = argparse.ArgumentParser(prog=name, description=description)
     parser.add_argument("--config", type=Path, required=True, help="the server's settings")
     options = parser.parse_args(arguments)
+    forbid_core_dumps()  # before any key is read
     try:
         config = load_config(options.config)
     except SettingsError as error:

@@ -1,0 +1,89 @@
+"""The server's units as systemd runs them: daemons in a sandbox, and a session outside of it."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from booted import booted, server_files
+from server_box import wait_for
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(not shutil.which("systemd-nspawn"), reason="no systemd-nspawn here"),
+]
+
+DAEMONS = ("launcherd", "displayd", "hostd")
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory):
+    keys = tmp_path_factory.mktemp("group")
+
+    def prepare(root: Path) -> None:
+        authority = server_files(root, keys)
+        etc = root / "etc/roamdesk"
+        shutil.copytree(keys / "ca", etc / "group", ignore=shutil.ignore_patterns("ca.key"))
+        certificate, key = authority.issue("server", "server1")
+        shutil.copyfile(certificate, etc / "server.crt")
+        shutil.copyfile(key, etc / "server.key")
+        (etc / "server.toml").write_text('host = "server1"\n')
+        authority.issue("dtu", "desk1")
+
+    with booted(prepare) as made:
+        # As the README says: both network daemons use the server's key, hostd alone the secret.
+        made.run("chown", "root:roamdesk", "/etc/roamdesk/server.key")
+        made.run("chmod", "640", "/etc/roamdesk/server.key")
+        made.run("chown", "-R", "roamdesk", "/etc/roamdesk/group")
+        made.run("chmod", "755", "/etc/roamdesk/group")
+        for name in DAEMONS:
+            made.start(f"roamdesk-{name}.service")
+        wait_for(lambda: "serves on port" in made.journal("roamdesk-hostd.service"), what="hostd")
+        wait_for(lambda: "TCP port" in made.journal("roamdesk-displayd.service"), what="displayd")
+        yield made, keys
+
+
+def test_the_daemons_run_as_they_should(box):
+    made, _ = box
+    for name in DAEMONS:
+        unit = f"roamdesk-{name}.service"
+        assert made.active(unit), made.journal(unit)
+        assert "Traceback" not in made.journal(unit)
+
+
+@pytest.mark.parametrize("name", DAEMONS)
+def test_a_daemon_leaves_no_core_dump(box, name):
+    made, _ = box
+    unit = f"roamdesk-{name}.service"
+    pid = made.run("systemctl", "show", "-P", "MainPID", unit).stdout.strip()
+    limits = made.run("cat", f"/proc/{pid}/limits").stdout
+    assert re.search(r"Max core file size +0 +0 ", limits), limits
+    # What may not be dumped belongs to root in /proc, whoever runs it (proc(5)).
+    assert made.run("stat", "-c", "%U", f"/proc/{pid}/environ").stdout.strip() == "root"
+
+
+def test_a_card_gets_a_session_outside_of_the_sandbox(box):
+    made, keys = box
+    roamctl = ("python3", "-m", "sessionhost.app.roamctl")
+    added = made.run(*roamctl, "token", "add", "uid:04a1b2c3", "alice")
+    assert added.returncode == 0, added.stderr
+    client = Path(__file__).parent / "booted_client.py"
+    told = subprocess.run(
+        [
+            *("nsenter", "-t", str(made.init), "-n", sys.executable, client, keys / "ca.crt"),
+            *(keys / "desk1.crt", keys / "desk1.key", "uid:04a1b2c3"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert told.returncode == 0, f"{told.stderr}\n{made.journal('roamdesk-*')}"
+    seen = json.loads(told.stdout)
+    assert seen["user"] == "alice"
+    assert seen["size"] == [1280, 800]
+    units = made.run("systemctl", "list-units", "--plain", "roamdesk-session-*").stdout
+    assert re.search(r"roamdesk-session-\S+\.service +loaded +active +running", units), units
