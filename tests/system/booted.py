@@ -55,9 +55,9 @@ def booted(prepare) -> Iterator[Booted]:
     """The container; `prepare` gets its root before it boots, and puts units and files there."""
     work = Path(tempfile.mkdtemp(prefix="roamdesk-booted-", dir="/run"))
     root = work / "root"
-    for name in ("root", "upper", "work"):
+    for name in ("root", "upper", "scratch"):
         (work / name).mkdir()
-    layers = f"lowerdir=/,upperdir={work}/upper,workdir={work}/work"
+    layers = f"lowerdir=/,upperdir={work}/upper,workdir={work}/scratch"
     subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, root], check=True)
     process = None
     try:
