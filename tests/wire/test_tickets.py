@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from roamwire.errors import RemoteProtocolError
 from roamwire.limits import MAX_TICKET_CHARS
+from roamwire.proof import Proof
 from roamwire.signing import GroupSecrets, token_digest
 from roamwire.tickets import RedirectTicket, issue, verify
 
 SECRETS = GroupSecrets(b"0123456789abcdef")
 TICKET = RedirectTicket("s1", "desk1", "ab" * 32, "s2", "0011", 1, "0f" * 8)
+proofs = st.sampled_from(Proof)
 parts = st.text("aZ0.-~ %=ü", max_size=20)
 
 
@@ -21,14 +23,16 @@ def test_a_ticket_comes_back():
     assert verify(issue(TICKET, SECRETS), SECRETS) == TICKET
 
 
-@given(parts, parts, parts, parts, parts, st.integers(0, 99), parts)
-def test_any_names_come_back(issuer, dtu, token, target, nonce, hops, session):
-    ticket = RedirectTicket(issuer, dtu, token, target, nonce, hops, session)
+@given(st.lists(parts, min_size=7, max_size=7), st.integers(0, 99), st.frozensets(proofs))
+def test_any_names_come_back(names, hops, proven):
+    *first, session, user = names
+    ticket = RedirectTicket(*first, hops, session, proven, user)
     assert verify(issue(ticket, SECRETS), SECRETS) == ticket
 
 
 def test_a_ticket_with_the_longest_names_fits():
-    longest = RedirectTicket("i" * 63, "d" * 63, "a" * 64, "t" * 63, "n" * 24, 2, "s" * 64)
+    names = ("i" * 63, "d" * 63, "a" * 64, "t" * 63, "n" * 24)
+    longest = RedirectTicket(*names, 2, "s" * 64, frozenset(Proof), "u" * 64)
     text = issue(longest, SECRETS)
     assert len(text) <= MAX_TICKET_CHARS
     assert verify(text, SECRETS) == longest
@@ -68,11 +72,18 @@ def test_an_oversized_ticket_is_none():
         verify("x" * (MAX_TICKET_CHARS + 1), SECRETS)
 
 
-@pytest.mark.parametrize("text", ["2~s1~desk1~00~s2~11~1~{tag}", "1~s1~desk1~00~s2~11~{tag}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1~s1~desk1~00~s2~11~1~ff~9e~alice~{tag}",
+        "2~s1~desk1~00~s2~11~1~ff~{tag}",
+        "2~s1~desk1~00~s2~11~1~ff~9f~alice~{tag}",
+    ],
+)
 def test_a_ticket_of_another_version_is_none(text):
     body = text.removesuffix("~{tag}")
     tag = issue_tag(body)
-    with pytest.raises(RemoteProtocolError, match="another version"):
+    with pytest.raises(RemoteProtocolError, match="of another version"):
         verify(text.format(tag=tag), SECRETS)
 
 

@@ -27,6 +27,11 @@ def limit(chars: int, default: str | None = None) -> Any:
     return dataclasses.field(default=default, metadata={"limit": chars})
 
 
+def secret(chars: int) -> Any:
+    """A text field, "" by default, that no repr shows."""
+    return dataclasses.field(default="", repr=False, metadata={"limit": chars})
+
+
 def port(default: int | None = None) -> Any:
     """A TCP or UDP port of a message; no other number is let in, sockets raise on them."""
     if default is None:

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 
 from roamwire import codec
 from roamwire.errors import LocalProtocolError, RemoteProtocolError
-from roamwire.fields import ascii_text, decode_fields, encode_fields
+from roamwire.fields import Fields, ascii_text, decode_fields, encode_fields
 from roamwire.limits import (
     MAX_LINE_BYTES,
     MAX_LISTED,
     MAX_NAME_CHARS,
     MAX_OFFERS,
+    MAX_PASSWORD_CHARS,
     MAX_TEXT_CHARS,
     MAX_TICKET_CHARS,
     MAX_VALUE_CHARS,
 )
+from roamwire.proof import CardError, Slot
 from roamwire.tokens import Token
 
 
@@ -54,7 +56,8 @@ class Server:
 class Welcome:
     """Server to DTU, first line: who I am, the interval of keepalives, and the group's servers.
 
-    `version` is the server's software, for people to read.
+    `version` is the server's software, for people to read. `login`: a person may sign in without a
+    card; the DTU then inserts its own pseudo token and is asked for name and password.
     """
 
     host: str
@@ -62,6 +65,7 @@ class Welcome:
     lost_ms: int
     servers: tuple[Server, ...] = ()
     version: str = ""
+    login: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,29 +91,64 @@ class Insert:
 
 @dataclass(frozen=True)
 class Challenge:
-    """Server to DTU: let the card sign `data` (hex) with key `slot` (`9e` or `9a`)."""
+    """Server to DTU: let the card sign `data` (hex) with key `slot`; see `roamwire.proof`.
+
+    9E is asked first. 9A follows only by policy: the DTU asks the person for the PIN if the card
+    wants one, and the PIN goes to the card only. A challenge is good once and for seconds.
+    """
 
     seq: int
-    slot: str
+    slot: Slot
     data: str = codec.limit(MAX_TEXT_CHARS)
 
 
 @dataclass(frozen=True)
 class Response:
-    """DTU to server: the card's certificate (base64 DER) and signature (base64)."""
+    """DTU to server: the card's certificate (base64 DER) and signature (base64), or the error."""
 
     seq: int
-    signature: str = codec.limit(MAX_TEXT_CHARS * 2)
+    signature: str = codec.limit(MAX_TEXT_CHARS * 2, "")
     certificate: str = codec.limit(MAX_VALUE_CHARS, "")
+    error: CardError = CardError.NONE
+
+
+class Question(enum.Enum):
+    """What a person is asked for."""
+
+    PASSWORD = "password"
+    """The password of `user`, who has shown a card."""
+    LOGIN = "login"
+    """A user's name and password, without a card."""
+    REGISTER = "register"
+    """Name and password once: the card that is in belongs to that user from then on."""
 
 
 @dataclass(frozen=True)
-class Pin:
-    """Server to DTU: ask the person for the card's PIN; it goes to the card only, never to us."""
+class Ask:
+    """Server to DTU: ask the person. `tries` are left with this one, 0 if that is not to be told.
+
+    `code` is the notice's number of why it is asked again (wrong password), 0 the first time.
+    """
 
     seq: int
-    slot: str
+    what: Question
+    user: str = ""
+    tries: int = 0
+    code: int = 0
     text: str = codec.limit(MAX_TEXT_CHARS, "")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """DTU to server: what the person typed to an `ask`, or that they cancelled it.
+
+    `user` may be left out when the `ask` named one. The password is in no repr and in no error.
+    """
+
+    seq: int
+    user: str = ""
+    password: str = codec.secret(MAX_PASSWORD_CHARS)
+    cancel: bool = False
 
 
 @dataclass(frozen=True)
@@ -212,11 +251,15 @@ class Alive:
 
 @dataclass(frozen=True)
 class Notice:
-    """Server to DTU: words for the person at the desk, with their number."""
+    """Server to DTU: words for the person at the desk, with their number.
+
+    `wait_s` above 0: nothing is tried for this desk or card before so many seconds are over.
+    """
 
     seq: int
     code: int
     text: str = codec.limit(MAX_TEXT_CHARS, "")
+    wait_s: int = 0
 
 
 class Kind(enum.Enum):
@@ -248,9 +291,9 @@ class Attached:
 
 
 Line = (
-    Hello | Welcome | Servers | Insert | Challenge | Response | Pin | Connect | Redirect | Remove
-    | Disconnect | Browse | Sessions | Select | SignOff | Keepalive | Alive | Notice | Attach
-    | Attached
+    Hello | Welcome | Servers | Insert | Challenge | Response | Ask | Answer | Connect | Redirect
+    | Remove | Disconnect | Browse | Sessions | Select | SignOff | Keepalive | Alive | Notice
+    | Attach | Attached
 )  # fmt: skip
 
 _REPEATED = ("server", "offer")
@@ -259,8 +302,9 @@ _REPEATED = ("server", "offer")
 _BY_VERB: dict[str, type] = {
     kind.__name__.lower(): kind
     for kind in (
-        Hello, Welcome, Servers, Insert, Challenge, Response, Pin, Connect, Redirect, Remove,
-        Disconnect, Browse, Sessions, Select, SignOff, Keepalive, Alive, Notice, Attach, Attached,
+        Hello, Welcome, Servers, Insert, Challenge, Response, Ask, Answer, Connect, Redirect,
+        Remove, Disconnect, Browse, Sessions, Select, SignOff, Keepalive, Alive, Notice, Attach,
+        Attached,
     )
 }  # fmt: skip
 
@@ -288,7 +332,15 @@ def parse_line(data: bytes) -> Line:
     kind = _BY_VERB.get(verb)
     if kind is None:
         raise RemoteProtocolError("verb", f"unknown verb {verb[:MAX_NAME_CHARS]!r}")
-    fields = decode_fields(rest)
+    try:
+        return _message(kind, decode_fields(rest))
+    except RemoteProtocolError as error:
+        if kind is Answer:  # errors are logged, and quote what is wrong
+            raise RemoteProtocolError(error.reason, "in an answer, not shown here") from None
+        raise
+
+
+def _message(kind: type, fields: Fields) -> Line:
     plain = codec.unique([pair for pair in fields if pair[0] not in _REPEATED])
     values = codec.values_of(kind, plain)
     if kind in (Welcome, Servers):

@@ -21,8 +21,11 @@ MAX_NAME_CHARS = 64
 MAX_TEXT_CHARS = 512
 """A sentence for a person."""
 
+MAX_PASSWORD_CHARS = 256
+"""A password that a person types; what PAM's modules take is longer (512 bytes)."""
+
 MAX_TICKET_CHARS = 768
-"""A redirect ticket: five names, two hashes of 64 hexadecimal digits, separators."""
+"""A redirect ticket: six names, two hashes of 64 hexadecimal digits, proofs, separators."""
 
 MAX_INTERFACES = 32
 """Interfaces in one host message; servers with more announce the first of them."""

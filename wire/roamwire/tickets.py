@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from roamwire.errors import RemoteProtocolError
 from roamwire.fields import decode_value, encode_value
 from roamwire.limits import MAX_NAME_CHARS, MAX_TICKET_CHARS
+from roamwire.proof import Proof
 from roamwire.signing import GroupSecrets, derive
 
 MAX_HOPS = 2
 """After two redirections a server serves by itself and logs it (DESIGN section 4)."""
 
-_VERSION = "1"
+_VERSION = "2"
 _SEPARATOR = "~"
-_PARTS = 9
+_PARTS = 11
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class RedirectTicket:
     """The bearer `dtu` may insert the token at `target` once; `hops` redirections so far.
 
     `token` is the keyed hash, `nonce` the target's own, `session` what the target said it has,
-    "" if a new one is to be made there.
+    "" if a new one is to be made there. `proofs` is what the issuer has seen proven for this
+    insert, so that the target does not ask for it again, and `user` whose token it is.
     """
 
     issuer: str
@@ -35,6 +37,8 @@ class RedirectTicket:
     nonce: str
     hops: int
     session: str = ""
+    proofs: frozenset[Proof] = frozenset()
+    user: str = ""
 
 
 def issue(ticket: RedirectTicket, secrets: GroupSecrets) -> str:
@@ -42,6 +46,7 @@ def issue(ticket: RedirectTicket, secrets: GroupSecrets) -> str:
     parts = [
         _VERSION, ticket.issuer, ticket.dtu, ticket.token, ticket.target, ticket.nonce,
         str(ticket.hops), ticket.session,
+        "+".join(sorted(proof.value for proof in ticket.proofs)), ticket.user,
     ]  # fmt: skip
     body = _SEPARATOR.join(_escape(part) for part in parts)
     return f"{body}{_SEPARATOR}{_tag(secrets.current, body)}"
@@ -60,8 +65,12 @@ def verify(text: str, secrets: GroupSecrets) -> RedirectTicket:
     parts = [decode_value(part) for part in text.split(_SEPARATOR)]
     if len(parts) != _PARTS or parts[0] != _VERSION:
         raise RemoteProtocolError("ticket", "of another version")
-    issuer, dtu, token, target, nonce, hops, session = parts[1:8]
-    return RedirectTicket(issuer, dtu, token, target, nonce, int(hops), session)
+    issuer, dtu, token, target, nonce, hops, session, proven, user = parts[1:10]
+    try:
+        proofs = frozenset(Proof(each) for each in proven.split("+") if each)
+    except ValueError as error:
+        raise RemoteProtocolError("ticket", "with a proof of another version") from error
+    return RedirectTicket(issuer, dtu, token, target, nonce, int(hops), session, proofs, user)
 
 
 def _escape(part: str) -> str:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from roamwire.errors import RemoteProtocolError
 from roamwire.limits import MAX_NAME_CHARS
 
-KINDS = ("piv", "uid", "pseudo")
-"""By strength: a card that proves itself, a copyable card number, the terminal itself."""
+KINDS = ("piv", "uid", "pseudo", "user")
+"""By strength: a card that proves itself, a copyable card number, the terminal itself. `user` is
+never presented: it owns the sessions of a person who signed in without a card."""
 
 _VALUE = re.compile(rf"[A-Za-z0-9._-]{{1,{MAX_NAME_CHARS}}}\Z")
 

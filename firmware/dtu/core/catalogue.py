@@ -1,7 +1,8 @@
 """Everything that a terminal can say, by number; the sentences are in `dtu/languages/*.toml`.
 
 Which one is shown is decided in `terminal`. Numbers never change their meaning: they are read out
-on the phone. 1x network and terminal, 2x card, 3x from the server, 4x session, 5x PIN, 6x choice.
+on the phone. 1x network and terminal, 2x card, 3x from the server, 4x session, 5x PIN and password,
+6x choice, 7x proof of a card.
 """
 
 from dtu.core.events import CardEvent, CardUnreadable, ReaderMissing
@@ -55,6 +56,22 @@ NOTICES = {
     NoticeCode.NO_SERVER_FREE: Message(34, Icon.WARNING),
     NoticeCode.REGISTRY_DOWN: Message(35, Icon.WARNING),
     NoticeCode.STARTING: Message(36, Icon.SCREEN),
+    NoticeCode.KIND_REFUSED: Message(37, Icon.PERSON),
+    NoticeCode.OUTSIDE_HOURS: Message(38, Icon.CLOCK),
+    NoticeCode.TOKEN_LOST: Message(39, Icon.PERSON),
+    NoticeCode.PIN_BLOCKED: PIN_BLOCKED,
+    NoticeCode.WRONG_PASSWORD: Message(55, Icon.LOCK),
+    NoticeCode.PIN_NOT_GIVEN: Message(56, Icon.LOCK),
+    NoticeCode.PASSWORD_NOT_GIVEN: Message(57, Icon.LOCK),
+    NoticeCode.PASSWORD_EXPIRED: Message(58, Icon.LOCK),
+    NoticeCode.ACCOUNT_REFUSED: Message(59, Icon.PERSON),
+    NoticeCode.NOT_PROVEN: Message(71, Icon.CARD),
+    NoticeCode.NO_PROOF_IN_TIME: Message(72, Icon.CARD),
+    NoticeCode.CERTIFICATE_REFUSED: Message(73, Icon.CARD),
+    NoticeCode.TOO_MANY_TRIES: Message(74, Icon.CLOCK),
+    NoticeCode.PASSWORDS_DOWN: Message(75, Icon.WARNING),
+    NoticeCode.TOKEN_SEEN: Message(76, Icon.READER),
+    NoticeCode.TOKEN_ENROLLED: Message(77, Icon.OK),
 }
 
 CARD_PROBLEMS = {
@@ -77,7 +94,7 @@ _ASK_AGAIN = {
 def everything() -> tuple[Message, ...]:
     """All messages that have words of their own, by number."""
     named = [value for value in globals().values() if isinstance(value, Message)]
-    return tuple(sorted([*named, *NOTICES.values()], key=lambda message: message.code))
+    return tuple(sorted({*named, *NOTICES.values()}, key=lambda message: message.code))
 
 
 def problem(event: CardEvent) -> Message | None:
