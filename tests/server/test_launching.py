@@ -20,7 +20,7 @@ from sessionhost.core.launching import OrderError, check_account, check_order
 
 def test_a_usual_order_passes():
     check_order("a-1_B", "desktop", 1280, 800)
-    check_account("alice", 1000)
+    check_account("alice", 1000, {990})
 
 
 @pytest.mark.parametrize(
@@ -41,10 +41,12 @@ def test_names_and_sizes_that_are_refused(session, recipe, width, height):
         check_order(session, recipe, width, height)
 
 
-@pytest.mark.parametrize(("user", "uid"), [("root", 0), ("daemon", 1), ("nobody", 65534)])
+@pytest.mark.parametrize(
+    ("user", "uid"), [("root", 0), ("daemon", 1), ("nobody", 65534), ("gateway", 61001)]
+)
 def test_accounts_that_are_nobodys(user, uid):
     with pytest.raises(OrderError, match="not a person's account"):
-        check_account(user, uid)
+        check_account(user, uid, {61001})
 
 
 def test_an_order_reads_back():

@@ -4,11 +4,13 @@ import asyncio
 import itertools
 import logging
 import ssl
+from collections import deque
 from typing import Protocol
 
 from roamwire.addresses import Address, address_of
 from roamwire.errors import RemoteProtocolError
 from roamwire.lines import LineReader
+from sessionhost.adapters.guarded_server import GuardedServer
 from sessionhost.adapters.listening import listen
 from sessionhost.adapters.tls import peer_name
 
@@ -19,6 +21,12 @@ MAX_UNSENT_BYTES = 65536
 
 HANDSHAKE_S = 5.0
 """TLS on a LAN takes milliseconds."""
+
+
+LINES_PER_S = 20.0
+LINES_AT_ONCE = 40
+"""A terminal sends two keepalives a second, and a few lines for a card. One that sends more is read
+no faster than this: TCP holds it up, and the others do not feel it."""
 
 
 class LinkHandler(Protocol):
@@ -42,16 +50,17 @@ class ControlServer:
         self._handler = handler
         self._numbers = itertools.count(1)
         self._links: dict[int, _Link] = {}
-        self._server: asyncio.Server | None = None
+        self._server: GuardedServer | None = None
 
-    async def start(self, port: int) -> None:
+    def start(self, port: int) -> None:
         """Begin to listen; OSError if the port is in use."""
-        self._server = await asyncio.get_running_loop().create_server(
+        self._server = GuardedServer(
+            listen(port),
+            self._tls,
             lambda: _Link(self._handler, next(self._numbers), self._links),
-            sock=listen(port),
-            ssl=self._tls,
-            ssl_handshake_timeout=HANDSHAKE_S,
+            HANDSHAKE_S,
         )
+        self._server.start()
 
     def send(self, link: int, line: bytes) -> None:
         """Queue a line; a DTU that does not read is hung up on."""
@@ -82,6 +91,10 @@ class _Link(asyncio.Protocol):
         self._number = number
         self._links = links
         self._reader = LineReader()
+        self._waiting: deque[bytes] = deque()
+        self._allowance = float(LINES_AT_ONCE)
+        self._counted_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -104,10 +117,32 @@ class _Link(asyncio.Protocol):
             if self._transport is not None:
                 self._transport.abort()
             return
-        for line in lines:
-            self._handler.line_received(self._number, line)
+        self._waiting += lines
+        if self._timer is None:
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        """Lines to the core as far as the pace allows; for the rest the terminal has to wait."""
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._allowance += (now - self._counted_at) * LINES_PER_S
+        self._allowance = min(self._allowance, LINES_AT_ONCE)
+        self._counted_at = now
+        while self._waiting and self._allowance >= 1.0 and self._number in self._links:
+            self._allowance -= 1.0
+            self._handler.line_received(self._number, self._waiting.popleft())
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._waiting:
+            self._transport.pause_reading()
+            self._timer = loop.call_later((1.0 - self._allowance) / LINES_PER_S, self._hand_on)
+        else:
+            self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         if self._links.pop(self._number, None) is not None:
             self._handler.link_closed(self._number)
 

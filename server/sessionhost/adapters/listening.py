@@ -3,8 +3,11 @@
 import errno
 import socket
 
+BACKLOG = 512
+"""A failover brings all desks of a server at the same moment; the kernel cuts it to somaxconn."""
 
-def listen(port: int, backlog: int = 100) -> socket.socket:
+
+def listen(port: int, backlog: int = BACKLOG) -> socket.socket:
     """IPv6 and IPv4 on one socket; IPv4 alone where the kernel has no IPv6. OSError if in use."""
     try:
         return socket.create_server(

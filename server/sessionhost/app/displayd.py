@@ -14,6 +14,7 @@ import sys
 from dataclasses import replace
 
 from sessionhost.adapters.display_pump import Display
+from sessionhost.adapters.guarded_server import GuardedServer
 from sessionhost.adapters.listening import listen
 from sessionhost.adapters.order_socket import (
     OrderPeer,
@@ -32,7 +33,6 @@ MAX_TTL_MS = 60_000
 """A display ticket lives 10 s by default; none is worth more than a minute."""
 
 HANDSHAKE_TIMEOUT_S = 5.0
-BACKLOG = 256
 
 log = logging.getLogger("displayd")
 
@@ -50,16 +50,17 @@ class DisplayDaemon:
         self._orders = OrderServer(
             config.run_dir / "display.sock", allowed, self._on_order, self._on_join
         )
-        self._server: asyncio.Server | None = None
+        self._server: GuardedServer | None = None
 
     async def start(self) -> None:
         await self._orders.start()
-        self._server = await asyncio.get_running_loop().create_server(
+        self._server = GuardedServer(
+            listen(self._config.display_port),
+            self._tls,
             lambda: Display(self),
-            sock=listen(self._config.display_port, BACKLOG),
-            ssl=self._tls,
-            ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+            HANDSHAKE_TIMEOUT_S,
         )
+        self._server.start()
         log.info("displays on TCP port %d", self._config.display_port)
 
     def close(self) -> None:

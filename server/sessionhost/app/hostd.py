@@ -108,7 +108,7 @@ class HostDaemon:
         await self._admin.start()
         self._socket.start()
         self._interfaces.start()
-        await self._control.start(self._config.control_port)
+        self._control.start(self._config.control_port)
         if self._config.mdns:
             self._announcement.start()
         self._keep(self._follow_load())

@@ -45,6 +45,7 @@ class Launcher:
         host = unix_user(config.host_user, "host_user")
         display = unix_user(config.display_user, "display_user")
         self._store = SessionStore(config.run_dir, host.pw_gid, display.pw_gid)
+        self._daemons = {host.pw_uid, display.pw_uid}
         self._watches: dict[str, SessionWatch] = {}
         self._orders = OrderServer(
             config.run_dir / "launcher.sock", {0, host.pw_uid}, self._on_order
@@ -123,7 +124,7 @@ class Launcher:
             account = pwd.getpwnam(order.user)
         except KeyError:
             raise OrderError(f"there is no Unix user {order.user!r} on this server") from None
-        check_account(account.pw_name, account.pw_uid)
+        check_account(account.pw_name, account.pw_uid, self._daemons)
         recipes_dir = self._config.recipes_dir
         recipe_text = (recipes_dir / f"{order.recipe}.toml").read_text(encoding="utf-8")
         parse_recipe(order.recipe, recipe_text)

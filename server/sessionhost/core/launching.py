@@ -1,6 +1,7 @@
 """What the launcher refuses to start. Starting is not here."""
 
 import re
+from collections.abc import Collection
 
 LOWEST_UID = 1000
 """Below are the system's own users (adduser.conf, login.defs UID_MIN)."""
@@ -28,7 +29,10 @@ def check_order(session: str, recipe: str, width: int, height: int) -> None:
         raise OrderError(f"a screen of {width}x{height} pixels is not allowed")
 
 
-def check_account(user: str, uid: int) -> None:
-    """Cards are for people: no session of root or of a daemon's user."""
-    if uid < LOWEST_UID or uid == NOBODY_UID:
+def check_account(user: str, uid: int, daemons: Collection[int]) -> None:
+    """Cards are for people: no session of root or of a daemon's user, whatever its number is.
+
+    `daemons`: the uids of the daemons of this server.
+    """
+    if uid < LOWEST_UID or uid == NOBODY_UID or uid in daemons:
         raise OrderError(f"user {user} (uid {uid}) is not a person's account")

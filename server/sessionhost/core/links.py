@@ -12,6 +12,9 @@ from sessionhost.core.timing import HELLO_S, LINK_SILENT_S, PENDING_ROUNDS
 MAX_LINKS = 2000
 """DTUs on one server; more would not find a session either (see `sessions.MAX_SESSIONS`)."""
 
+MAX_LINKS_OF_DTU = 4
+"""A terminal has one; after a cut its next one may come before the last is given up."""
+
 MAX_BAD_LINES = 16
 """A DTU whose TLS is right and whose lines are wrong is of another version: it is let go."""
 

@@ -53,7 +53,13 @@ from sessionhost.core.group import (
     TokenAsked,
 )
 from sessionhost.core.insert import CreateHere, RedirectTo
-from sessionhost.core.links import MAX_BAD_LINES, MAX_LINKS, Inserting, Link
+from sessionhost.core.links import (
+    MAX_BAD_LINES,
+    MAX_LINKS,
+    MAX_LINKS_OF_DTU,
+    Inserting,
+    Link,
+)
 from sessionhost.core.registration import Registration
 from sessionhost.core.sessions import MAX_SESSIONS, Session, SessionManager
 
@@ -92,6 +98,10 @@ class ServerCore:
 
     def link_opened(self, link: int, dtu: str, address: Address, now: float) -> None:
         """A DTU has connected; `dtu` is the name in its certificate."""
+        own = [each for each in self._links.values() if each.dtu == dtu]
+        if len(own) >= MAX_LINKS_OF_DTU:
+            # The oldest goes: a terminal that was cut off comes back by its newest one.
+            self._hang_up(own[0], f"has {len(own)} connections", now)
         if len(self._links) >= MAX_LINKS:
             self._outbox.report(f"{dtu} refused: {MAX_LINKS} terminals are connected")
             self._outbox.put(Close(link))
