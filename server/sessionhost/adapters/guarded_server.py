@@ -16,12 +16,12 @@ from collections.abc import Callable
 MAX_PENDING = 1024
 """Handshakes under way; each holds a descriptor and some 50 kB until it is done or times out."""
 
-MAX_PENDING_OF_ADDRESS = 32
-"""A terminal begins two, for control and display; some of them may stand behind one router."""
+MAX_PENDING_OF_ADDRESS = 128
+"""A terminal begins two, for control and display; a floor of them may stand behind one router."""
 
-HANDSHAKES_AT_ONCE = 64
-HANDSHAKES_PER_S = 16.0
-"""Of one address. A handshake takes a millisecond of a processor, so this is 2 % of it."""
+HANDSHAKES_AT_ONCE = 256
+HANDSHAKES_PER_S = 64.0
+"""Of one address. A handshake takes a millisecond of a processor, so this is 6 % of it."""
 
 MAX_ADDRESSES = 4096
 """Whose pace is remembered; the one that was silent longest is forgotten first."""
