@@ -7,7 +7,7 @@ import pytest
 from smartcard import scard as real
 
 from dtu.drivers.card import pcsc
-from dtu.drivers.card.watch import Fault, PcscError, ReaderState
+from dtu.drivers.card.service import Fault, PcscError, ReaderState
 
 READER = "reader 0"
 

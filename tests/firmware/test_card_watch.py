@@ -10,7 +10,8 @@ from dtu.core.events import (
     ReaderMissing,
     ReaderReady,
 )
-from dtu.drivers.card.watch import MAX_READERS, MAX_READS, CardWatch, Fault
+from dtu.drivers.card.service import Fault
+from dtu.drivers.card.watch import MAX_READERS, MAX_READS, CardWatch
 from roamtools.card.cards import foreign_card, normal_card
 from roamwire.tokens import Token
 

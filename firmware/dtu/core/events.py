@@ -77,6 +77,4 @@ class CardAnswered:
     at: float
 
 
-CardEvent = (
-    CardPresented | CardRemoved | CardUnreadable | ReaderMissing | ReaderReady | CardAnswered
-)
+CardEvent = CardPresented | CardRemoved | CardUnreadable | ReaderMissing | ReaderReady

@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 from roamtools.card import piv_objects
 from roamtools.card.piv import AID
-from roamtools.card.piv_keys import KEY_TYPES, PrivateKey, from_pem, to_pem, ManagementKey, type_of
+from roamtools.card.piv_keys import KEY_TYPES, ManagementKey, PrivateKey, from_pem, to_pem, type_of
 from roamtools.card.piv_objects import Authority
 from roamtools.card.piv_state import (
     DEFAULT_MANAGEMENT,

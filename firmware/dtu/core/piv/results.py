@@ -64,6 +64,11 @@ class Sign:
         if (self.pin is not None) is not (self.slot is Slot.AUTHENTICATION):
             raise ValueError(f"key {self.slot} and a PIN: 9A wants one, 9E none")
 
+    @property
+    def has_pin(self) -> bool:
+        """Whether the card gets a PIN."""
+        return self.pin is not None
+
     def wipe(self) -> None:
         """The PIN is not needed any more."""
         wipe(self.pin)
@@ -75,6 +80,7 @@ class CountTries:
 
     number: int
     insertion: int
+    has_pin = False
 
     def wipe(self) -> None:
         """There is no PIN in it."""
@@ -88,6 +94,7 @@ class ChangePin:
     insertion: int
     old: bytearray = field(repr=False)
     new: bytearray = field(repr=False)
+    has_pin = True
 
     def wipe(self) -> None:
         """The PINs are not needed any more."""

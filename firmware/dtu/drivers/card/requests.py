@@ -1,0 +1,163 @@
+"""Requests to PIV cards, one after another on a thread of their own; the library is not here.
+
+The thread that watches the readers goes on meanwhile: a card that computes for a second does not
+keep it from seeing another one leave.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+
+from dtu.core.events import CardAnswered
+from dtu.core.piv.client import perform
+from dtu.core.piv.results import CardRequest, CardResult, NoPiv, NotDone, PivCard
+from dtu.drivers.card.base import Post
+from dtu.drivers.card.insertions import Held, Insertions
+from dtu.drivers.card.reading import run
+from dtu.drivers.card.service import Fault, Pcsc, PcscError
+
+log = logging.getLogger(__name__)
+
+ANSWER_S = 10.0  # RSA 3072 on a slow card takes 2 s, and a certificate over 106 kbit/s one
+MAX_REQUESTS = 4  # a person has one card, and a terminal asks one thing at a time
+CHECK_MS = 1  # PC/SC answers at once if a state is another one than we think
+STOP_S = 2.0
+
+_REASONS = {
+    Fault.PULLED: "gone",
+    Fault.NO_READER: "gone",
+    Fault.NO_SERVICE: "gone",
+    Fault.BUSY: "busy",
+    Fault.RESET: "busy",
+    Fault.SILENT: "silent",
+}
+
+
+class _Job:
+    """One request and its one answer, whoever gives it first: the card, or the clock."""
+
+    def __init__(self, request: CardRequest, answer: Callable[[CardResult], None]) -> None:
+        self.request = request
+        self._answer = answer
+        self._lock = threading.Lock()
+        self.answered = False
+
+    def answer(self, result: CardResult) -> None:
+        with self._lock:
+            if self.answered:
+                return
+            self.answered = True
+        self._answer(result)
+
+    def give_up(self) -> None:
+        """Nobody waits for an answer any more."""
+        with self._lock:
+            self.answered = True
+        self.request.wipe()
+
+
+def not_done(error: PcscError) -> NotDone:
+    """The answer to a request that PC/SC did not carry to the card, or not to its end."""
+    return NotDone(_REASONS.get(error.fault, "mute"))
+
+
+class CardRequests:
+    """Carries requests out on a PC/SC connection of its own."""
+
+    def __init__(
+        self, pcsc: Pcsc, insertions: Insertions, post: Post, clock: Callable[[], float]
+    ) -> None:
+        self._pcsc = pcsc
+        self._insertions = insertions
+        self._post = post
+        self._clock = clock
+        self._jobs: queue.Queue[_Job | None] = queue.Queue()
+        self._timers: dict[_Job, threading.Timer] = {}
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to take requests."""
+        self._thread = threading.Thread(target=self._run, name="card-requests", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Give up what is waiting; a card that is silent is not waited for."""
+        for job, timer in list(self._timers.items()):
+            timer.cancel()
+            job.give_up()
+        self._jobs.put(None)
+        if self._thread is not None:
+            self._thread.join(STOP_S)
+            self._thread = None
+
+    def ask(self, request: CardRequest) -> None:
+        """Take a request, from any thread."""
+        job = _Job(request, lambda result: self._tell(request, result))
+        if len(self._timers) >= MAX_REQUESTS:
+            request.wipe()
+            job.answer(NotDone("busy"))
+            return
+        timer = threading.Timer(ANSWER_S, job.answer, [NotDone("silent")])
+        timer.daemon = True
+        timer.name = "card-timer"
+        self._timers[job] = timer
+        timer.start()
+        self._jobs.put(job)
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            if not job.answered:
+                job.answer(self._result(job))
+            job.request.wipe()
+            timer = self._timers.pop(job)
+            timer.cancel()
+            timer.join()
+
+    def _result(self, job: _Job) -> CardResult:
+        held = self._insertions.find(job.request.insertion)
+        if held is None:
+            return NotDone("gone")
+        if held.piv is None:
+            return NoPiv()
+        try:
+            return self._on_card(job, held, held.piv)
+        except PcscError as error:
+            log.info("card request %d: %s", job.request.number, error)
+            return not_done(error)
+        except Exception:
+            # The thread must outlive a bug: without it no card proves itself until the next start.
+            log.exception("a card request failed")
+            return NotDone("mute")
+
+    def _on_card(self, job: _Job, held: Held, piv: PivCard) -> CardResult:
+        def transmit(apdu: bytes | bytearray) -> bytes:
+            if job.answered:
+                raise PcscError(Fault.SILENT)
+            if self._insertions.find(job.request.insertion) is None:
+                raise PcscError(Fault.PULLED)
+            return card.transmit(apdu)
+
+        self._pcsc.establish()
+        try:
+            card = self._pcsc.open_card(held.reader)
+            try:
+                card.begin()
+                self._check(held)
+                return run(perform(job.request, piv), transmit)
+            finally:
+                # The card is to forget a PIN that it has seen, whatever comes next.
+                card.close(reset=job.request.has_pin)
+        finally:
+            self._pcsc.release()
+
+    def _check(self, held: Held) -> None:
+        """The card was opened by the reader's name: it may have been changed for another one."""
+        state = self._pcsc.wait({held.reader: held.state}, CHECK_MS)[held.reader]
+        if not state.present or state.counter != held.state.counter:
+            raise PcscError(Fault.PULLED)
+
+    def _tell(self, request: CardRequest, result: CardResult) -> None:
+        held = self._insertions.find(request.insertion)
+        reader = held.reader if held else ""
+        self._post(CardAnswered(request.number, request.insertion, result, reader, self._clock()))
