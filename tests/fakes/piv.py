@@ -12,6 +12,7 @@ from roamtools.card.holder import piv_card
 from roamtools.card.piv import PivApplet
 from roamtools.card.piv_make import Order, make_card
 from roamtools.card.piv_state import PivState, Secret
+from roamtools.card.tlv import split
 
 KEY_TYPES = ("rsa2048", "rsa3072", "p256", "p384")
 GUID = bytes(range(16, 32))
@@ -39,6 +40,11 @@ def state(kind: str = "p256") -> PivState:
 def card(kind: str = "p256", uid: str = ""):
     """A powered card, with a UID too if it is given one."""
     return piv_card(PivApplet(state(kind)), bytes.fromhex(uid))
+
+
+def certificate_of(state: PivState, tag: str = "5fc101") -> x509.Certificate:
+    """The certificate in a data object, by default that of 9E."""
+    return x509.load_der_x509_certificate(split(state.objects[tag])["70"])
 
 
 class Answers:

@@ -51,10 +51,12 @@ class _Job:
         self._answer(result)
 
     def give_up(self) -> None:
-        """Nobody waits for an answer any more."""
+        """Nobody waits for an answer any more.
+
+        The PIN is wiped by the thread that may be sending it: half a PIN would cost a try.
+        """
         with self._lock:
             self.answered = True
-        self.request.wipe()
 
 
 def not_done(error: PcscError) -> NotDone:
