@@ -85,6 +85,10 @@ class PcscCard:
             apdu = apdu[:-1]  # ISO 7816-3, 12.2.2: with T=0 data and Le do not go together
         code, response = scard.SCardTransmit(self._handle, control, list(apdu))
         _check(code)
+        if len(response) < 2:
+            # No card answers without a status. A virtual reader whose card is pulled in the middle
+            # says so, and that it went well.
+            raise PcscError(Fault.PULLED)
         return bytes(byte & 0xFF for byte in response)
 
     def begin(self) -> None:
@@ -166,7 +170,7 @@ def readers_present() -> list[str]:
 
 
 @contextlib.contextmanager
-def _time_limit(seconds: float, late: Callable[[], None]) -> Iterator[None]:
+def time_limit(seconds: float, late: Callable[[], None]) -> Iterator[None]:
     """Call `late` from another thread if this is not left in time; never after it was left."""
     timer = threading.Timer(seconds, late)
     timer.daemon = True
@@ -202,7 +206,7 @@ class PcscCardDriver:
         insertions = Insertions()
         self._requests = CardRequests(PcscLite(), insertions, post_until_stopped, time.monotonic)
         self._requests.start()
-        watch = CardWatch(self._pcsc, post_until_stopped, time.monotonic, insertions, _time_limit)
+        watch = CardWatch(self._pcsc, post_until_stopped, time.monotonic, insertions, time_limit)
         self._thread = threading.Thread(
             target=self._run, args=(watch, stopping), name="card", daemon=True
         )
