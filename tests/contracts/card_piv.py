@@ -12,17 +12,18 @@ from dtu.core.piv.results import (
     NotDone,
     PinBlocked,
     PinChanged,
+    PinNeeded,
     PinWrong,
     Sign,
     Signed,
-    Slot,
     Tries,
 )
+from roamwire.proof import Slot
 from roamwire.tokens import Token
 
 MESSAGE = b"to be signed"
-PIV_TOKEN, UID_TOKEN = Token("piv", piv.GUID.hex()), Token("uid", piv.UID)
-READS = 5  # commands that reading the card takes at least: number, SELECT, CHUID, certificate
+UID_TOKEN = Token("uid", piv.UID)
+READS = 6  # commands that reading takes: UID, SELECT, the certificate in three parts, CHUID
 
 
 def pin(text=piv.PIN):
@@ -56,11 +57,11 @@ class Desk(Listener):
         return answer.result
 
     def sign(self):
-        return self.ask(Sign, Slot.CARD_AUTHENTICATION, MESSAGE)
+        return self.ask(Sign, Slot.CARD, MESSAGE)
 
     def sign_with(self, text):
         secret = pin(text)
-        result = self.ask(Sign, Slot.AUTHENTICATION, MESSAGE, secret)
+        result = self.ask(Sign, Slot.PERSON, MESSAGE, secret)
         assert not any(secret), "a PIN was not wiped"
         return result
 
@@ -74,7 +75,7 @@ class PivContract:
         state = piv.state()
         rig.insert_piv(state, number)
         card = desk.present()
-        assert card.token == PIV_TOKEN
+        assert card.token == card.piv.token == piv.token_of(state)
         assert card.uid == (UID_TOKEN if number else None)
         assert card.piv.certificate.der in state.objects["5fc101"]
         rig.pull()
@@ -84,7 +85,7 @@ class PivContract:
     def test_a_card_signs_without_and_with_pin(self, rig, kind):
         desk = Desk(rig)
         rig.insert_piv(piv.state(kind), piv.UID)
-        card = desk.present(token=PIV_TOKEN)
+        card = desk.present(token=piv.token_of(piv.state(kind)))
         for signed in (desk.sign(), desk.sign_with(piv.PIN)):
             assert isinstance(signed, Signed), signed
             assert signed.certificate.key.value == kind
@@ -103,12 +104,28 @@ class PivContract:
         assert desk.sign_with(piv.PIN) == PinBlocked()
         assert isinstance(desk.sign(), Signed)
 
-    def test_a_card_forgets_the_pin_after_each_request(self, rig):
+    def test_a_card_remembers_the_pin_until_it_is_out(self, rig):
+        desk = Desk(rig)
+        for _ in range(2):
+            rig.insert_piv(piv.state())
+            desk.present()
+            assert desk.ask(Sign, Slot.PERSON, MESSAGE) == PinNeeded(3)
+            assert isinstance(desk.sign_with(piv.PIN), Signed)
+            desk.settle()
+            signed = desk.ask(Sign, Slot.PERSON, MESSAGE)
+            assert piv.verifies(signed.certificate.der, signed.signature, MESSAGE)
+            rig.pull()
+            desk.wait(CardRemoved)
+
+    def test_a_card_forgets_the_pin_with_the_driver(self, rig):
         desk = Desk(rig)
         rig.insert_piv(piv.state())
         desk.present()
         assert isinstance(desk.sign_with(piv.PIN), Signed)
-        assert desk.ask(CountTries) == Tries(3)  # None if the PIN still counted
+        rig.driver.stop()
+        desk = Desk(rig)
+        desk.present()
+        assert desk.ask(Sign, Slot.PERSON, MESSAGE) == PinNeeded(3)
 
     def test_a_new_pin(self, rig):
         desk = Desk(rig)
@@ -123,9 +140,9 @@ class PivContract:
     def test_a_card_pulled_while_it_is_asked(self, rig):
         desk = Desk(rig)
         rig.insert_piv(piv.state(), piv.UID, pull_after=READS + 2)
-        desk.present(token=PIV_TOKEN)
+        desk.present(uid=UID_TOKEN)
         secret = pin()
-        request = desk.post(Sign, Slot.AUTHENTICATION, MESSAGE, secret)
+        request = desk.post(Sign, Slot.PERSON, MESSAGE, secret)
         answer = desk.wait(CardAnswered, number=request.number)
         assert answer.result == NotDone("gone")
         assert not any(secret)
@@ -203,7 +220,7 @@ class PivContract:
             results.append(answer.result)
         assert Tries(3) in results
         assert all(result in (Tries(3), NotDone("busy")) for result in results)
-        assert desk.sign_with(piv.PIN).certificate.slot is Slot.AUTHENTICATION
+        assert desk.sign_with(piv.PIN).certificate.slot is Slot.PERSON
 
     def test_no_answer_after_stop_and_the_pin_is_wiped(self, rig):
         desk = Desk(rig)
@@ -211,6 +228,6 @@ class PivContract:
         desk.present()
         rig.driver.stop()
         secret = pin()
-        desk.post(Sign, Slot.AUTHENTICATION, MESSAGE, secret)
+        desk.post(Sign, Slot.PERSON, MESSAGE, secret)
         assert not any(secret)
         assert not any(isinstance(event, CardAnswered) for event in desk.rest())

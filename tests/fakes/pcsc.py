@@ -12,7 +12,7 @@ class FakeCard:
         self._answer = answer
         self._fails = fails
         self.closed = 0
-        self.begun = 0
+        self.begun = self.ended = 0
         self.resets = 0
 
     def transmit(self, apdu: bytes) -> bytes:
@@ -22,6 +22,9 @@ class FakeCard:
 
     def begin(self) -> None:
         self.begun += 1
+
+    def end(self) -> None:
+        self.ended += 1
 
     def close(self, reset: bool = False) -> None:
         self.closed += 1

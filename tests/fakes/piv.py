@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from roamtools.card.holder import piv_card
@@ -13,6 +13,8 @@ from roamtools.card.piv import PivApplet
 from roamtools.card.piv_make import Order, make_card
 from roamtools.card.piv_state import PivState, Secret
 from roamtools.card.tlv import split
+from roamwire.proof import card_token
+from roamwire.tokens import Token
 
 KEY_TYPES = ("rsa2048", "rsa3072", "p256", "p384")
 GUID = bytes(range(16, 32))
@@ -45,6 +47,15 @@ def card(kind: str = "p256", uid: str = ""):
 def certificate_of(state: PivState, tag: str = "5fc101") -> x509.Certificate:
     """The certificate in a data object, by default that of 9E."""
     return x509.load_der_x509_certificate(split(state.objects[tag])["70"])
+
+
+def token_of(state: PivState) -> Token:
+    """As a server makes it of the certificate."""
+    key = certificate_of(state).public_key()
+    info = key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return card_token(info)
 
 
 class Answers:

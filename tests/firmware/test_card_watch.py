@@ -257,7 +257,7 @@ def piv_desk(uid: str = "", **changes) -> Desk:
 def test_a_piv_card_is_told_with_its_number_and_its_certificate():
     desk = piv_desk(uid=NUMBER.hex())
     (event,) = desk.step()
-    assert (event.token, event.uid) == (Token("piv", piv.GUID.hex()), TOKEN)
+    assert (event.token, event.uid) == (piv.token_of(piv.state()), TOKEN)
     assert event.piv.certificate.key.value == "p256"
     assert desk.pcsc.cards[READER].begun == 1
     assert "DER" not in repr(event)

@@ -13,10 +13,10 @@ from roamwire.tokens import Token
 class CardPresented:
     """A card is in and it was read who it is.
 
-    `token` is the strongest that the card has: `piv` with `piv.name` if it is a PIV card whose key
-    can prove it, which it has not yet; `uid` then is its copyable number too, if it has one. Else
-    `token` is its number, and both are None. `insertion` tells this card in this reader now from
-    all others of the driver's life; requests to the card carry it.
+    `token` is the strongest that the card has: that of `piv` if it is a PIV card whose key can
+    prove it, which it has not yet; `uid` then is its copyable number, if it has one. Else `token`
+    is its number, and both are None. `insertion` tells this card in this reader now from all
+    others of the driver's life; requests to the card carry it.
     """
 
     token: Token

@@ -14,12 +14,13 @@ from typing import Any
 
 from dtu.core.events import CardAnswered, CardPresented, CardRemoved
 from dtu.core.piv.keys import KeyType
-from dtu.core.piv.results import Sign, Signed, Slot
+from dtu.core.piv.results import Sign, Signed
 from dtu.drivers.card.pcsc import PcscCardDriver
 from roamtools.bench.percentiles import Series
 from roamtools.card.piv_make import Order, make_authority, make_card
 from roamtools.lab.lab import Lab
 from roamtools.lab.rpc import Refusal
+from roamwire.proof import Slot
 
 DESK = "desk1"
 UID = "04a1000000000a"
@@ -59,7 +60,7 @@ def _prove(
     lab.insert(DESK, UID, piv=f"{kind}.json")
     card = _wait(events, CardPresented)
     # As the driver's caller does: at once, from another thread than the one that reads cards.
-    request = Sign(number, card.insertion, Slot.CARD_AUTHENTICATION, os.urandom(64))
+    request = Sign(number, card.insertion, Slot.CARD, os.urandom(64))
     asked = time.monotonic()
     driver.ask(request)
     answer = _wait(events, CardAnswered)

@@ -1,6 +1,5 @@
 """What a terminal does with a PIV card: read who it is, let it sign, verify and change its PIN."""
 
-import hashlib
 import zlib
 
 from dtu.core.piv import tlv
@@ -9,7 +8,7 @@ from dtu.core.piv.keys import KeyType, key_type, public_key_info
 from dtu.core.piv.results import (
     MAX_PIN_CHARS,
     MIN_PIN_CHARS,
-    CardError,
+    CardFault,
     CardRequest,
     CardResult,
     Certificate,
@@ -19,16 +18,17 @@ from dtu.core.piv.results import (
     NoPiv,
     PinBlocked,
     PinChanged,
+    PinNeeded,
     PinUnusable,
     PinWrong,
     PivCard,
     Refused,
     Sign,
     Signed,
-    Slot,
     Tries,
     wipe,
 )
+from roamwire.proof import Slot, card_token
 
 AID = bytes.fromhex("A000000308000010000100")
 SHORT_AID = AID[:9]  # without the version: cards of SP 800-73-2 say another one
@@ -38,8 +38,8 @@ PIN = 0x80  # the PIV application's own PIN, SP 800-73-4 part 1, table 4a
 
 CHUID = bytes.fromhex("5FC102")
 CERTIFICATES = {
-    Slot.AUTHENTICATION: bytes.fromhex("5FC105"),
-    Slot.CARD_AUTHENTICATION: bytes.fromhex("5FC101"),
+    Slot.PERSON: bytes.fromhex("5FC105"),
+    Slot.CARD: bytes.fromhex("5FC101"),
 }
 TAG_GUID, TAG_CERTIFICATE, TAG_CERTINFO = 0x34, 0x70, 0x71
 TAG_OBJECT, TAG_TEMPLATE, TAG_CHALLENGE, TAG_RESPONSE = 0x53, 0x7C, 0x81, 0x82
@@ -50,31 +50,29 @@ MAX_CERTIFICATE = 8_192  # bytes of DER; SP 800-73-4 keeps 1,856 for one, YubiKe
 GZIP = 31  # zlib's window bits for gzip's format
 
 NOT_FOUND = (0x6A82, 0x6A80, 0x6A88, 0x6A81)
-BLOCKED = 0x6983
+NOT_SATISFIED, BLOCKED = 0x6982, 0x6983
 NO_TRIES, NO_COUNT = 0x63C0, 0x6300
 PIN_FORMAT = (0x6A80, 0x6700)
 
 
-def read_card() -> Exchange[PivCard | NoPiv | NoCertificate | CardError]:
-    """Select the application, read the CHUID and the certificate of 9E, or of 9A without one."""
+def read_card() -> Exchange[PivCard | NoPiv | NoCertificate | CardFault]:
+    """Select the application, read the certificate of 9E and the CHUID."""
     try:
         if not (yield from _select()):
             return NoPiv()
-        guid = yield from _guid()
-        certificate = yield from _certificate(Slot.CARD_AUTHENTICATION)
+        certificate = yield from _certificate(Slot.CARD)
         if not isinstance(certificate, Certificate):
-            certificate = yield from _certificate(Slot.AUTHENTICATION)
+            return certificate
+        guid = yield from _guid()
     except UnexpectedAnswer as end:
         return end.error
-    if not isinstance(certificate, Certificate):
-        return certificate
-    return PivCard(guid.hex() if guid else _key_name(certificate), certificate)
+    return PivCard(card_token(public_key_info(certificate.der)), guid.hex(), certificate)
 
 
 def perform(request: CardRequest, card: PivCard) -> Exchange[CardResult]:
     """Carry a request out on the card that was read as `card`; its PINs are wiped at the end."""
     try:
-        if not (yield from _select()):
+        if not (yield from _is_selected()) and not (yield from _select()):
             return NoPiv()
         if isinstance(request, Sign):
             return (yield from _sign(request, card))
@@ -90,6 +88,19 @@ def perform(request: CardRequest, card: PivCard) -> Exchange[CardResult]:
 def _select() -> Exchange[bool]:
     answer = yield from command(SELECT, 0x04, 0x00, SHORT_AID, "select")
     return answer.status == OK
+
+
+def _is_selected() -> Exchange[bool]:
+    """Whether the application is selected still, told by its discovery object.
+
+    Some cards forget at SELECT that the PIN was verified.
+    """
+    answer = yield from command(GET_DATA, 0x3F, 0xFF, tlv.encode(0x5C, b"\x7e"), "discovery")
+    try:
+        told = tlv.find(answer.data, 0x7E) or b""
+        return answer.status == OK and (tlv.find(told, 0x4F) or b"").startswith(SHORT_AID)
+    except tlv.TlvError:
+        return False
 
 
 def _object(tag: bytes, where: str) -> Exchange[bytes | None]:
@@ -116,12 +127,8 @@ def _guid() -> Exchange[bytes]:
     return guid if len(guid) == GUID_BYTES and any(guid) else b""
 
 
-def _key_name(certificate: Certificate) -> str:
-    return "key-" + hashlib.sha256(public_key_info(certificate.der)).hexdigest()[:32]
-
-
 def _certificate(slot: Slot) -> Exchange[Certificate | NoCertificate]:
-    content = yield from _object(CERTIFICATES[slot], f"certificate {slot}")
+    content = yield from _object(CERTIFICATES[slot], f"certificate {slot.value}")
     if not content:
         return NoCertificate(slot, "absent")
     try:
@@ -147,7 +154,7 @@ def _unpacked(content: bytes) -> bytes:
 def _sign(request: Sign, card: PivCard) -> Exchange[CardResult]:
     """No PIN is tried before it is clear that the key can be used."""
     certificate: Certificate | NoCertificate = card.certificate
-    if card.certificate.slot is not request.slot:
+    if request.slot is Slot.PERSON:
         certificate = yield from _certificate(request.slot)
     if not isinstance(certificate, Certificate):
         return certificate
@@ -155,16 +162,22 @@ def _sign(request: Sign, card: PivCard) -> Exchange[CardResult]:
         refused = yield from _verify(request.pin)
         if refused is not None:
             return refused
-    signature = yield from _signature(request.slot, certificate.key, request.message)
+    try:
+        signature = yield from _signature(request.slot, certificate.key, request.message)
+    except UnexpectedAnswer as end:
+        if end.error.status != NOT_SATISFIED or request.slot is not Slot.PERSON:
+            raise
+        tries = yield from _count_tries()
+        return PinNeeded(tries.left) if isinstance(tries, Tries) else tries
     return Signed(certificate, signature)
 
 
 def _signature(slot: Slot, key: KeyType, message: bytes) -> Exchange[bytes]:
-    where = f"sign {slot}"
+    where = f"sign {slot.value}"
     wanted = tlv.encode(TAG_RESPONSE, b"") + tlv.encode(TAG_CHALLENGE, key.to_be_signed(message))
     template = tlv.encode(TAG_TEMPLATE, wanted)
     answer: Answer = yield from command(
-        GENERAL_AUTHENTICATE, key.algorithm, slot.value, template, where
+        GENERAL_AUTHENTICATE, key.algorithm, int(slot.value, 16), template, where
     )
     try:
         told = tlv.find(answer.data, TAG_TEMPLATE) or b""
@@ -223,7 +236,7 @@ def _pin_refusal(status: int, where: str) -> Refused:
         return PinWrong(None)
     if status in PIN_FORMAT:
         return PinUnusable()
-    return CardError(status, where)
+    return CardFault(status, where)
 
 
 def _count_tries() -> Exchange[CardResult]:

@@ -4,7 +4,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from dtu.core.piv.results import CardError
+from dtu.core.piv.results import CardFault
 
 Result = TypeVar("Result")
 
@@ -30,10 +30,10 @@ class Answer:
 
 
 class UnexpectedAnswer(Exception):  # noqa: N818 (ends a generator; callers see the value in it)
-    """Carries the CardError that an exchange ends with."""
+    """Carries the CardFault that an exchange ends with."""
 
     def __init__(self, status: int, where: str) -> None:
-        self.error = CardError(status, where)
+        self.error = CardFault(status, where)
         super().__init__(str(self.error))
 
 

@@ -74,22 +74,22 @@ _NUMBERS = {KeyType.P256: 33, KeyType.P384: 49}  # bytes of r and s, with one fo
 
 
 def public_key_info(certificate: bytes) -> bytes:
-    """Content of the SubjectPublicKeyInfo of a DER certificate; raises TlvError."""
+    """The SubjectPublicKeyInfo of a DER certificate, in DER; raises TlvError."""
     whole = _expect(tlv.read(certificate), SEQUENCE)
     if whole.end != len(certificate):
         raise tlv.TlvError("bytes after the certificate")
     to_be_signed = _expect(tlv.read(whole.value), SEQUENCE).value
-    fields = list(tlv.elements(to_be_signed))
-    if fields and fields[0].tag == VERSION:
-        del fields[0]
-    if len(fields) < 6:  # serial, signature, issuer, validity, subject, public key
-        raise tlv.TlvError("a certificate with too few fields")
-    return _expect(fields[5], SEQUENCE).value
+    first = tlv.read(to_be_signed)
+    end = first.end if first.tag == VERSION else 0
+    for _ in range(5):  # serial number, signature, issuer, validity, subject
+        end = tlv.read(to_be_signed, end).end
+    info = _expect(tlv.read(to_be_signed, end), SEQUENCE)
+    return to_be_signed[end : info.end]
 
 
 def key_type(certificate: bytes) -> KeyType | None:
     """The type of a certificate's key, None for one that is not here; raises TlvError."""
-    info = public_key_info(certificate)
+    info = tlv.read(public_key_info(certificate)).value
     algorithm = _expect(tlv.read(info), SEQUENCE)
     key = _expect(tlv.read(info, algorithm.end), BIT_STRING)
     name = _expect(tlv.read(algorithm.value), OBJECT)

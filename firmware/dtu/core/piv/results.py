@@ -1,21 +1,12 @@
 """What a terminal knows of a PIV card, asks of it and gets: values. Nothing is sent here."""
 
 from dataclasses import dataclass, field
-from enum import Enum
 
 from dtu.core.piv.keys import KeyType
+from roamwire.proof import Slot
+from roamwire.tokens import Token
 
 MIN_PIN_CHARS, MAX_PIN_CHARS = 4, 8  # SP 800-73-4 wants 6 to 8; some cards were given shorter ones
-
-
-class Slot(Enum):
-    """A key of the card; the value is its reference in SP 800-73-4 part 1, table 4b."""
-
-    AUTHENTICATION = 0x9A  # signs after VERIFY: the person knows the PIN
-    CARD_AUTHENTICATION = 0x9E  # signs for everyone: the card is there
-
-    def __str__(self) -> str:
-        return f"{self.value:02X}"
 
 
 @dataclass(frozen=True)
@@ -29,14 +20,14 @@ class Certificate:
 
 @dataclass(frozen=True)
 class PivCard:
-    """A PIV card with a key that can prove it.
+    """A PIV card with a key 9E, which can prove it.
 
-    `name` is the GUID of the CHUID in hexadecimal, or `key-` and the first half of the hash of the
-    public key if the card has no GUID. Both are claims until the card has signed. `certificate` is
-    the one of 9E; of 9A only if the card has none for 9E.
+    `token` is the hash of that key. `guid` is the CHUID's in hexadecimal, "" if it has none: a
+    number for people to compare, which every other card can say too.
     """
 
-    name: str
+    token: Token
+    guid: str
     certificate: Certificate
 
 
@@ -48,10 +39,11 @@ def wipe(secret: bytearray | None) -> None:
 
 @dataclass(frozen=True)
 class Sign:
-    """Sign `message` with a key; `pin` for 9A only. A request owns its PINs: whoever carries it
-    out or gives it up wipes them.
+    """Sign `message` with a key; `pin` for 9A only.
 
-    `number` is the caller's and comes back with the answer; `insertion` is that of CardPresented.
+    Without a PIN 9A signs if the card was given one since it went in, else PinNeeded is the answer.
+    A request owns its PINs: whoever carries it out or gives it up wipes them. `number` is the
+    caller's and comes back with the answer; `insertion` is that of CardPresented.
     """
 
     number: int
@@ -61,13 +53,8 @@ class Sign:
     pin: bytearray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if (self.pin is not None) is not (self.slot is Slot.AUTHENTICATION):
-            raise ValueError(f"key {self.slot} and a PIN: 9A wants one, 9E none")
-
-    @property
-    def has_pin(self) -> bool:
-        """Whether the card gets a PIN."""
-        return self.pin is not None
+        if self.pin is not None and self.slot is not Slot.PERSON:
+            raise ValueError(f"key {self.slot.value} takes no PIN")
 
     def wipe(self) -> None:
         """The PIN is not needed any more."""
@@ -80,7 +67,6 @@ class CountTries:
 
     number: int
     insertion: int
-    has_pin = False
 
     def wipe(self) -> None:
         """There is no PIN in it."""
@@ -94,7 +80,6 @@ class ChangePin:
     insertion: int
     old: bytearray = field(repr=False)
     new: bytearray = field(repr=False)
-    has_pin = True
 
     def wipe(self) -> None:
         """The PINs are not needed any more."""
@@ -117,6 +102,13 @@ class Signed:
 @dataclass(frozen=True)
 class Tries:
     """So many wrong PINs are left; None if the card does not count them for us."""
+
+    left: int | None
+
+
+@dataclass(frozen=True)
+class PinNeeded:
+    """The key signs after a PIN only; so many wrong ones are left, None if that is not known."""
 
     left: int | None
 
@@ -157,7 +149,7 @@ class NoCertificate:
 
 
 @dataclass(frozen=True)
-class CardError:
+class CardFault:
     """The card answered otherwise than it should: status word (0: no whole answer), and at what."""
 
     status: int
@@ -175,5 +167,7 @@ class NotDone:
     reason: str
 
 
-Refused = PinWrong | PinBlocked | PinUnusable | NoPiv | NoCertificate | CardError | NotDone
+Refused = (
+    PinNeeded | PinWrong | PinBlocked | PinUnusable | NoPiv | NoCertificate | CardFault | NotDone
+)
 CardResult = Signed | Tries | PinChanged | Refused

@@ -1,5 +1,6 @@
 """Which cards are in, known to the thread that watches readers and to the one that asks cards."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dtu.core.piv.results import PivCard
@@ -21,6 +22,7 @@ class Insertions:
     def __init__(self) -> None:
         self._held: dict[int, Held] = {}
         self._last = 0
+        self.on_end: Callable[[], None] = lambda: None
 
     def begin(self, held: Held) -> int:
         """A card is in; a number that no other insertion had."""
@@ -32,6 +34,12 @@ class Insertions:
         """The card is out of this reader."""
         for number in [n for n, held in list(self._held.items()) if held.reader == reader]:
             del self._held[number]
+        self.on_end()
+
+    def end_all(self) -> None:
+        """Nobody watches the readers any more."""
+        self._held.clear()
+        self.on_end()
 
     def find(self, insertion: int) -> Held | None:
         """The card, while it is in."""

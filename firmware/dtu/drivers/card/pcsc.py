@@ -94,6 +94,10 @@ class PcscCard:
     def begin(self) -> None:
         _check(scard.SCardBeginTransaction(self._handle))
 
+    def end(self) -> None:
+        # If the card has gone meanwhile, the next command is told so.
+        scard.SCardEndTransaction(self._handle, scard.SCARD_LEAVE_CARD)
+
     def close(self, reset: bool = False) -> None:
         # A failure here means that the card or pcscd is gone already. Transactions end with it.
         scard.SCardDisconnect(
@@ -194,6 +198,7 @@ class PcscCardDriver:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._requests: CardRequests | None = None
+        self._insertions = Insertions()
 
     def start(self, post: Post) -> None:
         self._stopping = stopping = threading.Event()
@@ -203,7 +208,7 @@ class PcscCardDriver:
                 log.info("card: %s", event)
                 post(event)
 
-        insertions = Insertions()
+        insertions = self._insertions
         self._requests = CardRequests(PcscLite(), insertions, post_until_stopped, time.monotonic)
         self._requests.start()
         watch = CardWatch(self._pcsc, post_until_stopped, time.monotonic, insertions, time_limit)
@@ -227,6 +232,7 @@ class PcscCardDriver:
         if self._thread is not None:
             self._thread.join(STOP_S)
             self._thread = None
+        self._insertions.end_all()
 
     def _run(self, watch: CardWatch, stopping: threading.Event) -> None:
         while not stopping.is_set():

@@ -55,7 +55,7 @@ def read_token(transmit: Transmit, begin: Callable[[], None], with_piv: bool) ->
         begin()
         found = run(read_card(), transmit)
         if isinstance(found, PivCard):
-            return Reading(Token("piv", found.name), number, found)
+            return Reading(found.token, number, found)
         if not isinstance(found, NoPiv):
             log.warning("a PIV card without a key that can prove it: %s", found)
     return Reading(number) if number else None

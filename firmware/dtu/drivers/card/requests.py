@@ -8,6 +8,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from dtu.core.events import CardAnswered
 from dtu.core.piv.client import perform
@@ -15,7 +16,7 @@ from dtu.core.piv.results import CardRequest, CardResult, NoPiv, NotDone, PivCar
 from dtu.drivers.card.base import Post
 from dtu.drivers.card.insertions import Held, Insertions
 from dtu.drivers.card.reading import run
-from dtu.drivers.card.service import Fault, Pcsc, PcscError
+from dtu.drivers.card.service import Card, Fault, Pcsc, PcscError
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +65,20 @@ def not_done(error: PcscError) -> NotDone:
     return NotDone(_REASONS.get(error.fault, "mute"))
 
 
+@dataclass(frozen=True)
+class _Open:
+    """A connection to the card of one insertion."""
+
+    insertion: int
+    card: Card
+
+
 class CardRequests:
-    """Carries requests out on a PC/SC connection of its own."""
+    """Carries requests out on a PC/SC connection of its own.
+
+    The connection stays until the card is out: without one pcscd takes the card's power after some
+    seconds, and a PIN that a person has typed would be forgotten.
+    """
 
     def __init__(
         self, pcsc: Pcsc, insertions: Insertions, post: Post, clock: Callable[[], float]
@@ -75,11 +88,14 @@ class CardRequests:
         self._post = post
         self._clock = clock
         self._jobs: queue.Queue[_Job | None] = queue.Queue()
+        self._open: _Open | None = None
         self._timers: dict[_Job, threading.Timer] = {}
         self._thread: threading.Thread | None = None
+        self._stopping = False
 
     def start(self) -> None:
         """Begin to take requests."""
+        self._insertions.on_end = self._wake
         self._thread = threading.Thread(target=self._run, name="card-requests", daemon=True)
         self._thread.start()
 
@@ -88,7 +104,8 @@ class CardRequests:
         for job, timer in list(self._timers.items()):
             timer.cancel()
             job.give_up()
-        self._jobs.put(None)
+        self._stopping = True
+        self._wake()
         if self._thread is not None:
             self._thread.join(STOP_S)
             self._thread = None
@@ -107,14 +124,28 @@ class CardRequests:
         timer.start()
         self._jobs.put(job)
 
+    def _wake(self) -> None:
+        """A card is out, or all is over: the thread lets go of what it holds."""
+        self._jobs.put(None)
+
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            if not job.answered:
-                job.answer(self._result(job))
-            job.request.wipe()
-            timer = self._timers.pop(job)
-            timer.cancel()
-            timer.join()
+        while True:
+            job = self._jobs.get()
+            if job is not None:
+                self._serve(job)
+            elif self._stopping:
+                self._let_go()
+                return
+            elif self._open and self._insertions.find(self._open.insertion) is None:
+                self._let_go()
+
+    def _serve(self, job: _Job) -> None:
+        if not job.answered:
+            job.answer(self._result(job))
+        job.request.wipe()
+        timer = self._timers.pop(job)
+        timer.cancel()
+        timer.join()
 
     def _result(self, job: _Job) -> CardResult:
         held = self._insertions.find(job.request.insertion)
@@ -126,10 +157,12 @@ class CardRequests:
             return self._on_card(job, held, held.piv)
         except PcscError as error:
             log.info("card request %d: %s", job.request.number, error)
+            self._let_go()
             return not_done(error)
         except Exception:
             # The thread must outlive a bug: without it no card proves itself until the next start.
             log.exception("a card request failed")
+            self._let_go()
             return NotDone("mute")
 
     def _on_card(self, job: _Job, held: Held, piv: PivCard) -> CardResult:
@@ -140,18 +173,35 @@ class CardRequests:
                 raise PcscError(Fault.PULLED)
             return card.transmit(apdu)
 
-        self._pcsc.establish()
+        card = self._connection(job.request.insertion, held).card
+        card.begin()
         try:
-            card = self._pcsc.open_card(held.reader)
-            try:
-                card.begin()
-                self._check(held)
-                return run(perform(job.request, piv), transmit)
-            finally:
-                # The card is to forget a PIN that it has seen, whatever comes next.
-                card.close(reset=job.request.has_pin)
+            return run(perform(job.request, piv), transmit)
         finally:
-            self._pcsc.release()
+            card.end()
+
+    def _connection(self, insertion: int, held: Held) -> "_Open":
+        """The connection to this card: the one there is, or a new one."""
+        if self._open is None or self._open.insertion != insertion:
+            self._let_go()
+            self._pcsc.establish()
+            try:
+                self._open = _Open(insertion, self._pcsc.open_card(held.reader))
+            except PcscError:
+                self._pcsc.release()
+                raise
+            self._check(held)
+        return self._open
+
+    def _let_go(self) -> None:
+        """Close the connection; the card is to forget a PIN that it was given by us."""
+        if self._open is not None:
+            try:
+                self._open.card.close(reset=True)
+                self._pcsc.release()
+            except PcscError:
+                pass  # the service is gone, and its side of both with it
+            self._open = None
 
     def _check(self, held: Held) -> None:
         """The card was opened by the reader's name: it may have been changed for another one."""

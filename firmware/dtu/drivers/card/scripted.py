@@ -51,6 +51,9 @@ class ScriptedCardDriver:
 
     def stop(self) -> None:
         self._post = None
+        self._insertions.end_all()
+        if self._answering is not None:
+            self._answering.reset()
 
     def insert(self, token: Token) -> None:
         """Put a readable card in, taking out the one that is there."""
@@ -88,9 +91,6 @@ class ScriptedCardDriver:
             return run(perform(request, held.piv), lambda apdu: card.answer(bytes(apdu)))
         except PcscError as error:
             return not_done(error)
-        finally:
-            if request.has_pin:
-                card.reset()
 
     def insert_unreadable(self, reason: str) -> None:
         """Put in a card that is `mute`, `foreign`, `pulled` or `busy`."""

@@ -46,7 +46,10 @@ class Card(Protocol):
     def transmit(self, apdu: bytes | bytearray) -> bytes: ...
 
     def begin(self) -> None:
-        """Keep other programs off the card until `close`; may wait for one that does the same."""
+        """Keep other programs off the card; may wait for one that does the same."""
+
+    def end(self) -> None:
+        """Let others to the card again."""
 
     def close(self, reset: bool = False) -> None:
         """Let go of the card; with `reset` it forgets what it was told, PINs for example."""
