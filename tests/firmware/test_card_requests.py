@@ -173,8 +173,10 @@ def test_stopping_gives_up_what_waits():
     secrets = [pin() for _ in range(3)]
     for secret in secrets:
         desk.post(Sign, Slot.PERSON, b"x", secret)
-    threading.Timer(0.05, go_on.set).start()
+    later = threading.Timer(0.05, go_on.set)
+    later.start()
     desk.requests.stop()
+    later.join()
     assert desk.answers.empty()
     assert not any(b"".join(secrets))
 

@@ -1,6 +1,7 @@
 """The client of PIV cards against the emulated card, and against cards that answer nonsense."""
 
 import gzip
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -251,6 +252,12 @@ def test_the_guid_is_only_a_number_for_people(chuid):
         del state.objects["5fc102"]
     found = read(of(state))
     assert (found.token, found.guid) == (piv.token_of(state), "")
+
+
+def test_a_card_that_keeps_its_guid_to_itself():
+    good = piv.card()
+    card = piv.Answers(lambda raw: b"\x69\x82" if b"\x5f\xc1\x02" in raw else good.answer(raw))
+    assert read(card) == replace(read(good), guid="")
 
 
 def test_a_long_certificate_comes_in_parts():

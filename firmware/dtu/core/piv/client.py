@@ -119,10 +119,10 @@ def _object(tag: bytes, where: str) -> Exchange[bytes | None]:
 
 def _guid() -> Exchange[bytes]:
     """The CHUID's GUID; empty if there is none, or only zeros as on cards that have a FASC-N."""
-    content = yield from _object(CHUID, "CHUID")
     try:
+        content = yield from _object(CHUID, "CHUID")
         guid = tlv.find(content or b"", TAG_GUID) or b""
-    except tlv.TlvError:
+    except (tlv.TlvError, UnexpectedAnswer):
         return b""
     return guid if len(guid) == GUID_BYTES and any(guid) else b""
 

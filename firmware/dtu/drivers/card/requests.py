@@ -140,9 +140,9 @@ class CardRequests:
                 self._let_go()
 
     def _serve(self, job: _Job) -> None:
-        if not job.answered:
-            job.answer(self._result(job))
+        result: CardResult = NotDone("silent") if job.answered else self._result(job)
         job.request.wipe()
+        job.answer(result)
         timer = self._timers.pop(job)
         timer.cancel()
         timer.join()
