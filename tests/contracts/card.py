@@ -63,12 +63,16 @@ class Listener:
 
     def settle(self) -> list[CardEvent]:
         """Everything heard about cards, after nothing more has come for a while."""
+        kinds = CardPresented | CardRemoved | CardUnreadable
+        return [event for event in self.rest() if isinstance(event, kinds)]
+
+    def rest(self) -> list[CardEvent]:
+        """Everything heard, after nothing more has come for a while."""
         while True:
             try:
                 self.heard.append(self._events.get(timeout=self._rig.patience_s / 4))
             except queue.Empty:
-                kinds = CardPresented | CardRemoved | CardUnreadable
-                return [event for event in self.heard if isinstance(event, kinds)]
+                return self.heard
 
 
 class CardContract:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.contracts.card import CardContract
+from tests.contracts.card_piv import PivContract
 
 from dtu.drivers.card.pcsc import PcscCardDriver
 from roamtools.card.vpcd import HAND_S
@@ -32,6 +33,11 @@ class PcscRig:
 
     def insert_unreadable(self, reason: str) -> None:
         self._lab.insert("desk1", "04ffffffffffff", mode=reason)
+
+    def insert_piv(self, state, number="", pull_after=None):
+        state.path = self._lab.cards / "card.json"
+        state.save()
+        self._lab.insert("desk1", number, piv=state.path.name, pull_after=pull_after)
 
     def pull(self) -> None:
         self._lab.remove("desk1")
@@ -82,10 +88,10 @@ def lab(tmp_path_factory):
         link.unlink()
 
 
-class TestPcscCardDriver(CardContract):
+class TestPcscCardDriver(CardContract, PivContract):
     @pytest.fixture
     def rig(self, lab):
         rig = PcscRig(lab)
         yield rig
         rig.restore()
-        assert "card" not in [thread.name for thread in threading.enumerate()]
+        assert not [t.name for t in threading.enumerate() if t.name.startswith("card")]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from dtu.drivers.card.watch import Fault, PcscError, ReaderState
+from dtu.drivers.card.service import Fault, PcscError, ReaderState
 
 
 class FakeCard:
@@ -12,14 +12,23 @@ class FakeCard:
         self._answer = answer
         self._fails = fails
         self.closed = 0
+        self.begun = self.ended = 0
+        self.resets = 0
 
     def transmit(self, apdu: bytes) -> bytes:
         if self._fails is not None:
             raise PcscError(self._fails)
-        return self._answer(apdu)
+        return self._answer(bytes(apdu))
 
-    def close(self) -> None:
+    def begin(self) -> None:
+        self.begun += 1
+
+    def end(self) -> None:
+        self.ended += 1
+
+    def close(self, reset: bool = False) -> None:
         self.closed += 1
+        self.resets += reset
 
 
 class FakePcsc:

@@ -16,6 +16,9 @@ class Echo:
 
     aid = bytes.fromhex("A000000308")
 
+    def reset(self):
+        pass
+
     def select(self):
         return b"\x61\x90\x00"
 

@@ -1,5 +1,6 @@
 """The PC/SC adapter against a fake smartcard.scard; the real one is in the contract tests."""
 
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from smartcard import scard as real
 
 from dtu.drivers.card import pcsc
-from dtu.drivers.card.watch import Fault, PcscError, ReaderState
+from dtu.drivers.card.service import Fault, PcscError, ReaderState
 
 READER = "reader 0"
 
@@ -140,3 +141,69 @@ def test_release_and_cancel_without_a_context_do_nothing(monkeypatch):
     lite.release()
     lite.cancel()
     assert calls == [("cancel", "context"), ("release", "context")]
+
+
+def card_that(monkeypatch, protocol=real.SCARD_PROTOCOL_T1, **calls):
+    lite = driver(monkeypatch, SCardConnect=lambda *_: (0, 42, protocol), **calls)
+    return lite.open_card(READER)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "apdu", "sent"),
+    [
+        (real.SCARD_PROTOCOL_T0, "00CB3FFF0155 00", "00CB3FFF0155"),
+        (real.SCARD_PROTOCOL_T1, "00CB3FFF0155 00", "00CB3FFF0155 00"),
+        (real.SCARD_PROTOCOL_T0, "00CB3FFF0155", "00CB3FFF0155"),
+        (real.SCARD_PROTOCOL_T0, "00C0000000", "00C0000000"),
+        (real.SCARD_PROTOCOL_T0, "00200080", "00200080"),
+    ],
+)
+def test_with_t0_a_command_with_data_has_no_le(monkeypatch, protocol, apdu, sent):
+    told = []
+    card = card_that(
+        monkeypatch, protocol, SCardTransmit=lambda *a: told.append(bytes(a[2])) or (0, [0x90, 0])
+    )
+    card.transmit(bytes.fromhex(apdu))
+    assert told == [bytes.fromhex(sent)]
+
+
+@pytest.mark.parametrize("response", [[], [0x90]])
+def test_an_answer_without_a_status_is_none(monkeypatch, response):
+    card = card_that(monkeypatch, SCardTransmit=lambda *_: (0, response))
+    with pytest.raises(PcscError) as caught:
+        card.transmit(b"\x00\xa4\x04\x00")
+    assert caught.value.fault is Fault.PULLED
+
+
+def test_a_transaction_and_a_reset(monkeypatch):
+    calls = []
+    card = card_that(
+        monkeypatch,
+        SCardBeginTransaction=lambda handle: calls.append(("begin", handle)) or 0,
+        SCardDisconnect=lambda handle, how: calls.append((how, handle)) or 0,
+    )
+    card.begin()
+    card.close(reset=True)
+    card.close()
+    assert calls == [
+        ("begin", 42),
+        (real.SCARD_RESET_CARD, 42),
+        (real.SCARD_LEAVE_CARD, 42),
+    ]
+
+
+def test_a_transaction_that_is_refused(monkeypatch):
+    card = card_that(monkeypatch, SCardBeginTransaction=lambda _: real.SCARD_W_REMOVED_CARD)
+    with pytest.raises(PcscError) as caught:
+        card.begin()
+    assert caught.value.fault is Fault.PULLED
+
+
+def test_the_limit_acts_only_when_time_is_up():
+    acts = []
+    with pcsc.time_limit(60.0, lambda: acts.append("late")):
+        pass
+    assert acts == []
+    late = threading.Event()
+    with pcsc.time_limit(0.0, late.set):
+        assert late.wait(5.0)

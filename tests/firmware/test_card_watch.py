@@ -1,6 +1,11 @@
 """The watch over PC/SC, one step at a time on a fake service; no thread and no pcscd here."""
 
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
+from tests.fakes import piv
 from tests.fakes.pcsc import FakeCard, FakePcsc
 
 from dtu.core.events import (
@@ -10,7 +15,10 @@ from dtu.core.events import (
     ReaderMissing,
     ReaderReady,
 )
-from dtu.drivers.card.watch import MAX_READERS, MAX_READS, CardWatch, Fault
+from dtu.drivers.card.insertions import Insertions
+from dtu.drivers.card.reading import STORAGE_CARD
+from dtu.drivers.card.service import Fault, PcscError
+from dtu.drivers.card.watch import MAX_PIV_READS, MAX_READERS, MAX_READS, READ_S, CardWatch
 from roamtools.card.cards import foreign_card, normal_card
 from roamwire.tokens import Token
 
@@ -29,7 +37,8 @@ class Desk:
             self.pcsc.add_reader(f"reader {number}")
         self.now = 0.0
         self.events: list[object] = []
-        self.watch = CardWatch(self.pcsc, self.events.append, lambda: self.now)
+        self.insertions = Insertions()
+        self.watch = CardWatch(self.pcsc, self.events.append, lambda: self.now, self.insertions)
 
     def step(self) -> list[object]:
         """What one step posts."""
@@ -235,3 +244,94 @@ def test_close_lets_go_of_the_service_even_if_it_is_gone():
     desk.pcsc.running = False
     desk.watch.close()
     desk.watch.close()
+
+
+def piv_desk(uid: str = "", **changes) -> Desk:
+    desk = Desk()
+    desk.step()
+    desk.pcsc.insert(READER, FakeCard(piv.card(uid=uid).answer))
+    desk.pcsc.states[READER] = replace(desk.pcsc.states[READER], **changes)
+    return desk
+
+
+def test_a_piv_card_is_told_with_its_number_and_its_certificate():
+    desk = piv_desk(uid=NUMBER.hex())
+    (event,) = desk.step()
+    assert (event.token, event.uid) == (piv.token_of(piv.state()), TOKEN)
+    assert event.piv.certificate.key.value == "p256"
+    assert desk.pcsc.cards[READER].begun == 1
+    assert "DER" not in repr(event)
+    assert len(repr(event)) < 500
+
+
+def test_each_insertion_has_a_number_of_its_own():
+    desk = piv_desk()
+    (first,) = desk.step()
+    assert desk.insertions.find(first.insertion).piv == first.piv
+    desk.pcsc.pull(READER)
+    desk.pcsc.insert(READER, FakeCard(piv.card().answer))
+    removed, second = desk.step()
+    assert isinstance(removed, CardRemoved)
+    assert second.insertion != first.insertion
+    assert desk.insertions.find(first.insertion) is None
+
+
+def test_a_memory_card_is_not_sent_a_select():
+    asked: list[bytes] = []
+    desk = Desk()
+    desk.step()
+
+    def answer(raw: bytes) -> bytes:
+        asked.append(raw)
+        return normal_card(NUMBER).answer(raw)
+
+    desk.pcsc.insert(READER, FakeCard(answer))
+    atr = b"\x3b\x8f\x80\x01" + STORAGE_CARD + bytes(8)
+    desk.pcsc.states[READER] = replace(desk.pcsc.states[READER], atr=atr)
+    assert desk.step() == [CardPresented(TOKEN, READER, 2.0)]
+    assert len(asked) == 1
+
+
+def test_a_reader_that_fails_at_select_still_gives_the_number():
+    desk = Desk()
+    desk.step()
+
+    def answer(raw: bytes) -> bytes:
+        if raw[1] == 0xA4:
+            raise PcscError(Fault.OTHER)
+        return normal_card(NUMBER).answer(raw)
+
+    desk.pcsc.insert(READER, FakeCard(answer))
+    assert desk.step() == [CardUnreadable(READER, "mute", 2.0)]
+    for _ in range(MAX_PIV_READS - 1):
+        assert desk.step() == []
+    assert desk.step() == [CardPresented(TOKEN, READER, 3.0 + MAX_PIV_READS - 1)]
+
+
+def test_a_card_that_is_read_for_too_long_is_mute():
+    desk = Desk()
+    late: list[Callable[[], None]] = []
+
+    @contextlib.contextmanager
+    def limit(seconds, act):
+        assert seconds == READ_S
+        late.append(act)
+        yield
+
+    desk.watch = CardWatch(desk.pcsc, desk.events.append, lambda: desk.now, limit=limit)
+    desk.step()
+    asked: list[bytes] = []
+
+    def answer(raw: bytes) -> bytes:
+        asked.append(raw)
+        late[-1]()  # the time is up while the card computes
+        return piv.card().answer(raw)
+
+    held = FakeCard(answer)
+    desk.pcsc.insert(READER, held)
+    assert desk.step() == [CardUnreadable(READER, "mute", 2.0)]
+    assert len(asked) == 1
+    assert held.closed == 1
+    assert desk.step() == []
+    desk.pcsc.pull(READER)
+    assert desk.step() == [CardRemoved(READER, 4.0)]

@@ -9,7 +9,7 @@ import pytest
 from dtu.app import selftest
 from dtu.app.config import load_config
 from dtu.app.selftest import SelfTest
-from dtu.drivers.card.watch import Fault, PcscError
+from dtu.drivers.card.service import Fault, PcscError
 
 LEASE = "event=bound\ninterface=eth0\naddress=10.77.0.21\nmask=24\n"
 

@@ -26,7 +26,7 @@ from dtu.app.sound_link import SoundLink, open_sound
 from dtu.app.tls import IdentityError, client_context
 from dtu.app.volume_knob import VolumeKnob
 from dtu.core import actions
-from dtu.core.events import CardEvent
+from dtu.core.events import CardAnswered, CardEvent
 from dtu.core.finder import Finder
 from dtu.core.input.events import Leds
 from dtu.core.ip6 import Ip6
@@ -204,13 +204,15 @@ class TerminalProcess:
         self._terminal.address(ip6, time.monotonic())
         self._carry_on()
 
-    def _post_card(self, event: CardEvent) -> None:
-        """From the card driver's thread to ours."""
+    def _post_card(self, event: CardEvent | CardAnswered) -> None:
+        """From the card driver's threads to ours."""
         self._loop.call_soon_threadsafe(self._card_event, event)
 
-    def _card_event(self, event: CardEvent) -> None:
+    def _card_event(self, event: CardEvent | CardAnswered) -> None:
         self._sleep.stirred()
         self._trace("card", kind=type(event).__name__, at=getattr(event, "at", None))
+        if isinstance(event, CardAnswered):
+            return  # the core asks cards nothing yet
         self._terminal.card(event, time.monotonic())
         self._carry_on()
 

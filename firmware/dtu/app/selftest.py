@@ -19,7 +19,7 @@ from dtu.app.server_list import ServerListFile
 from dtu.app.tls import IdentityError, client_context
 from dtu.core.lease import Lease
 from dtu.drivers.card.pcsc import readers_present
-from dtu.drivers.card.watch import Fault, PcscError
+from dtu.drivers.card.service import Fault, PcscError
 from dtu.drivers.net.ip6_watch import Ip6Watch
 from dtu.drivers.net.lease_file import LeaseFile
 from roamwire.settings import SettingsError

@@ -1,7 +1,8 @@
 """What happens at the card reader, as values; who reports it and what follows is not here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from dtu.core.piv.results import CardResult, PivCard
 from roamwire.tokens import Token
 
 # `at` is always CLOCK_MONOTONIC in seconds, taken when PC/SC told of the change: every
@@ -10,11 +11,20 @@ from roamwire.tokens import Token
 
 @dataclass(frozen=True)
 class CardPresented:
-    """A card is in and its number was read."""
+    """A card is in and it was read who it is.
+
+    `token` is the strongest that the card has: that of `piv` if it is a PIV card whose key can
+    prove it, which it has not yet; `uid` then is its copyable number, if it has one. Else `token`
+    is its number, and both are None. `insertion` tells this card in this reader now from all
+    others of the driver's life; requests to the card carry it.
+    """
 
     token: Token
     reader: str
     at: float
+    uid: Token | None = None
+    piv: PivCard | None = None
+    insertion: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,20 @@ class ReaderReady:
     """A reader is there, with or without a card in it."""
 
     reader: str
+
+
+@dataclass(frozen=True)
+class CardAnswered:
+    """What became of a request to a card; every request gets one, be the card gone or not.
+
+    It may come after the CardRemoved of its card, and then nobody should care.
+    """
+
+    number: int
+    insertion: int
+    result: CardResult
+    reader: str
+    at: float
 
 
 CardEvent = CardPresented | CardRemoved | CardUnreadable | ReaderMissing | ReaderReady

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from roamtools.bench import decode, dtu, failover, hotdesk, input_latency, sound, stuck_keys
+from roamtools.bench import decode, dtu, failover, hotdesk, input_latency, piv, sound, stuck_keys
 from roamtools.bench.percentiles import Series, summary
 from roamtools.lab.lab import Lab
 from roamtools.lab.rpc import Refusal
@@ -23,6 +23,8 @@ BENCHES: dict[str, Callable[[Lab, int, Series], None]] = {
     "hotdesk": hotdesk.run,
 }
 
+DRIVERS: dict[str, Callable[[int, Series], None]] = {"piv": piv.run}
+"""Benchmarks of a part by itself, which make the lab that they need."""
 
 Progress = Callable[[str], None]
 
@@ -38,7 +40,9 @@ FIGURES: dict[str, Sequence[Callable[[Progress], dict[str, Any]]]] = {
 def main(arguments: list[str] | None = None) -> int:
     """Exit status 1 if the lab or a repeat fails."""
     parser = argparse.ArgumentParser(prog="bench", description="Roamdesk's benchmarks")
-    parser.add_argument("bench", choices=sorted([*BENCHES, *FIGURES]), help="what to measure")
+    parser.add_argument(
+        "bench", choices=sorted([*BENCHES, *DRIVERS, *FIGURES]), help="what to measure"
+    )
     parser.add_argument("--repeats", type=int, default=30, help="of each case (default: 30)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
@@ -66,9 +70,16 @@ def _measure(bench: str, repeats: int) -> dict[str, Any]:
             figures |= measure(lambda text: print(text, file=sys.stderr))
         return figures
     series = Series(_progress)
+    if bench in DRIVERS:
+        DRIVERS[bench](repeats, series)
+        return _cases(series)
     with Lab(f"bench-{os.getpid()}") as lab:
         lab.up(servers=3, desks=1, tied=True)
         BENCHES[bench](lab, repeats, series)
+    return _cases(series)
+
+
+def _cases(series: Series) -> dict[str, Any]:
     return {"cases": {case: summary(values) for case, values in series.values.items()}}
 
 

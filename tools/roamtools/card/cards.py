@@ -18,15 +18,24 @@ MASTER_FILE = b"\x3f\x00"
 GDO_FILE = b"\x2f\x02"
 
 
+class Status(Exception):  # noqa: N818 (an answer of a card, not a fault of the program)
+    """A command ends with this status word and no data."""
+
+    def __init__(self, word: int) -> None:
+        super().__init__(f"{word:04X}")
+        self.word = word
+
+
 @dataclass(frozen=True)
 class Apdu:
-    """A short command APDU, taken apart."""
+    """A short command APDU, taken apart; `le` is None if no data is asked for, 0 for all."""
 
     cla: int
     ins: int
     p1: int
     p2: int
     data: bytes
+    le: int | None = None
 
     @classmethod
     def parse(cls, raw: bytes) -> "Apdu | None":
@@ -36,13 +45,17 @@ class Apdu:
         length = raw[4] if len(raw) > 5 else 0
         if len(raw) not in (4, 5, 5 + length, 6 + length):
             return None
-        return cls(raw[0], raw[1], raw[2], raw[3], raw[5 : 5 + length])
+        le = raw[-1] if len(raw) in (5, 6 + length) else None
+        return cls(raw[0], raw[1], raw[2], raw[3], raw[5 : 5 + length], le)
 
 
 class Applet(Protocol):
     """An application on a card, chosen by SELECT with the start of its `aid`."""
 
     aid: bytes
+
+    def reset(self) -> None:
+        """Power was off, or another application was chosen."""
 
     def select(self) -> bytes:
         """What SELECT answers, with status."""
@@ -87,6 +100,8 @@ class Card:
 
     def reset(self) -> None:
         """Power was off: nothing is selected any more."""
+        if self._applet is not None:
+            self._applet.reset()
         self._applet = None
         self._files.select(MASTER_FILE)
 
@@ -110,6 +125,8 @@ class Card:
     def _select_applet(self, name: bytes) -> bytes:
         for applet in self._applets:
             if name and applet.aid.startswith(name):
+                if self._applet is not None and self._applet is not applet:
+                    self._applet.reset()
                 self._applet = applet
                 return applet.select()
         return FILE_NOT_FOUND

@@ -33,7 +33,7 @@ def _status(lab: Lab, _options: argparse.Namespace) -> Answer:
 
 
 def _insert(lab: Lab, options: argparse.Namespace) -> Answer:
-    at = lab.insert(options.desk, options.card, options.mode)
+    at = lab.insert(options.desk, options.card, options.mode, piv=options.piv)
     return {"desk": options.desk, "card": plan.card_number(options.card), "at": at}
 
 
@@ -162,6 +162,9 @@ def _parser() -> argparse.ArgumentParser:
     insert = add("insert", _insert, "put a card into a desk's reader", "desk")
     insert.add_argument("card", help=f"{', '.join(plan.CARDS)}, or a number in hexadecimal")
     insert.add_argument("--mode", choices=list(CARD_MAKERS), default="normal")
+    insert.add_argument(
+        "--piv", default="", help="file in the lab's folder 'cards': a PIV card too"
+    )
     add("remove", _remove, "pull the card out of a desk's reader", "desk")
     add("type", _type, "type a text at a desk; <ctrl-s> is a combination", "desk", "text")
     click = add("click", _click, "click at a place of a desk's screen", "desk")

@@ -36,8 +36,11 @@ class Job:
         return {"op": "start", "process": self.__dict__}
 
 
-def view(node_dir: Path, name: str, kind: str, home: Path | None) -> dict[str, Any]:
-    """What a node's init is told about the machine that it is to look like."""
+def view(node_dir: Path, name: str, kind: str, home: Path | None, cards: Path) -> dict[str, Any]:
+    """What a node's init is told about the machine that it is to look like.
+
+    `home` is what servers share, `cards` the folder of cards that wander between desks.
+    """
     server = kind == "server"
     directories: list[dict[str, Any]] = [
         {"path": "/run/user", "user": "root", "mode": 0o755},
@@ -53,7 +56,8 @@ def view(node_dir: Path, name: str, kind: str, home: Path | None) -> dict[str, A
             {"path": DTU_RUN_DIR, "user": "root", "mode": 0o755},
             {"path": "/run/pcscd", "user": "root", "mode": 0o755},
         ]
-    needs = trees_needed((plan.project_root(), Path(sys.prefix), Path(sys.base_prefix)))
+    trees = (plan.project_root(), Path(sys.prefix), Path(sys.base_prefix))
+    needs = trees_needed(trees if server else (*trees, cards))
     return {
         "name": name,
         "node_dir": str(node_dir),
@@ -127,7 +131,7 @@ def pcscd_job() -> Job:
 def card_job() -> Job:
     """The hand that holds the card."""
     control = str(plan.NODE_DIR / CARD_SOCKET)
-    return Job("card", [sys.executable, "-m", "roamtools.card", "--control", control])
+    return Job("card", [sys.executable, "-m", "roamtools.card", "hold", "--control", control])
 
 
 def dhcp_job(name: str) -> Job:

@@ -115,6 +115,7 @@ class Lab(LabNodes):
                 remove_tree(left) if left.is_dir() else left.unlink()
             self.directory.chmod(0o755)
             (self.directory / "nodes").mkdir(mode=0o755)
+            self.cards.mkdir(mode=0o700)
             make_home(self.directory / "home")
         except BaseException:
             remove_tree(self.directory)
@@ -265,7 +266,7 @@ class Lab(LabNodes):
         node_dir = self.node_dir(name)
         make_node_files(node_dir, name, kind, self._order(op="state")["ipv6_only"])
         home = self.directory / "home" if kind == "server" else None
-        view = daemons.view(node_dir, name, kind, home)
+        view = daemons.view(node_dir, name, kind, home, self.cards)
         (node_dir / "view.json").write_text(json.dumps(view))
         self._order(op="add", name=name, kind=kind, number=number)
         return node_dir
@@ -310,15 +311,28 @@ class Lab(LabNodes):
         """Put the network cable of a desk in or pull it: unlike `cut`, the desk is told."""
         self._order(op="plug", name=desk, plugged=plugged)
 
-    def insert(self, desk: str, card: str, mode: str = "normal", hurried: bool = False) -> float:
+    def insert(
+        self,
+        desk: str,
+        card: str,
+        mode: str = "normal",
+        hurried: bool = False,
+        *,
+        piv: str = "",
+        pull_after: int | None = None,
+    ) -> float:
         """Put a card (A, B, C or a hex number) into a desk's reader; gives the moment.
 
         Shortly after a `remove` it takes half a second, as a hand does; `hurried` does not wait,
-        and pcscd may then see nothing of the removal.
+        and pcscd may then see nothing of the removal. `piv` is a file in `cards`: the card is that
+        PIV card too, and may have no number (""). With `pull_after` it is pulled instead of
+        answering that command (0: the first).
         """
         self._must_be(desk, "desk")
-        number = plan.card_number(card)
-        order = {"op": "insert", "number": number, "mode": mode, "hurried": hurried}
+        order: dict[str, Any] = {"op": "insert", "mode": mode, "hurried": hurried}
+        order["number"] = plan.card_number(card) if card or not piv else ""
+        order["piv"] = str(self.cards / piv) if piv else ""
+        order["pull_after"] = pull_after
         return float(self._card_order(desk, **order)["at"])
 
     def remove(self, desk: str) -> float:
@@ -327,6 +341,11 @@ class Lab(LabNodes):
         before = time.monotonic()
         self._card_order(desk, op="remove")
         return before
+
+    def piv_work(self, desk: str) -> tuple[float, int]:
+        """Seconds in private key operations of the PIV card that is in, and how many there were."""
+        state = self._card_order(desk, op="state")
+        return float(state.get("crypto_s", 0.0)), int(state.get("operations", 0))
 
     def card(self, desk: str) -> str | None:
         """Number of the card that is in a desk's reader."""

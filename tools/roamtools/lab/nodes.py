@@ -45,6 +45,11 @@ class LabNodes:
     def node_dir(self, name: str) -> Path:
         return self.directory / "nodes" / name
 
+    @property
+    def cards(self) -> Path:
+        """The folder of PIV cards that every desk sees: a card is the same at the next desk."""
+        return self.directory / "cards"
+
     def node(self, name: str) -> dict[str, Any]:
         """What the keeper knows of one node."""
         for node in self._order(op="state")["nodes"]:

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from dtu.core.events import CardEvent
+from dtu.core.events import CardAnswered, CardEvent
+from dtu.core.piv.results import CardRequest
 
-Post = Callable[[CardEvent], None]
+Post = Callable[[CardEvent | CardAnswered], None]
 
 
 class CardDriver(Protocol):
@@ -22,3 +23,11 @@ class CardDriver(Protocol):
 
     def stop(self) -> None:
         """End the watch; nothing is posted after this has returned."""
+
+    def ask(self, request: CardRequest) -> None:
+        """Have a PIV card do something; returns at once, and never raises.
+
+        Each request is answered by one CardAnswered, within `requests.ANSWER_S`, unless the driver
+        is stopped before. The request's PINs belong to the driver from now on, which wipes them.
+        A card that is out, or that is another one than the request's, is never sent anything.
+        """

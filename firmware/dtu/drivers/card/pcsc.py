@@ -1,16 +1,21 @@
 """The card driver for real readers, and the one file that imports smartcard (pyscard)."""
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from smartcard import scard
 
-from dtu.core.events import CardEvent
+from dtu.core.events import CardAnswered, CardEvent
+from dtu.core.piv.results import CardRequest
 from dtu.drivers.card.base import Post
-from dtu.drivers.card.watch import RETRY_MS, CardWatch, Fault, PcscError, ReaderState
+from dtu.drivers.card.insertions import Insertions
+from dtu.drivers.card.requests import CardRequests
+from dtu.drivers.card.service import Fault, PcscError, ReaderState
+from dtu.drivers.card.watch import RETRY_MS, CardWatch
 
 log = logging.getLogger(__name__)
 
@@ -73,16 +78,31 @@ class PcscCard:
         )
         _check(code)
 
-    def transmit(self, apdu: bytes) -> bytes:
+    def transmit(self, apdu: bytes | bytearray) -> bytes:
         t1 = self._protocol == scard.SCARD_PROTOCOL_T1
         control = scard.SCARD_PCI_T1 if t1 else scard.SCARD_PCI_T0
+        if not t1 and len(apdu) > 5 and len(apdu) == 6 + apdu[4]:
+            apdu = apdu[:-1]  # ISO 7816-3, 12.2.2: with T=0 data and Le do not go together
         code, response = scard.SCardTransmit(self._handle, control, list(apdu))
         _check(code)
+        if len(response) < 2:
+            # No card answers without a status. A virtual reader whose card is pulled in the middle
+            # says so, and that it went well.
+            raise PcscError(Fault.PULLED)
         return bytes(byte & 0xFF for byte in response)
 
-    def close(self) -> None:
-        # A failure here means that the card or pcscd is gone already.
-        scard.SCardDisconnect(self._handle, scard.SCARD_LEAVE_CARD)
+    def begin(self) -> None:
+        _check(scard.SCardBeginTransaction(self._handle))
+
+    def end(self) -> None:
+        # If the card has gone meanwhile, the next command is told so.
+        scard.SCardEndTransaction(self._handle, scard.SCARD_LEAVE_CARD)
+
+    def close(self, reset: bool = False) -> None:
+        # A failure here means that the card or pcscd is gone already. Transactions end with it.
+        scard.SCardDisconnect(
+            self._handle, scard.SCARD_RESET_CARD if reset else scard.SCARD_LEAVE_CARD
+        )
 
 
 class PcscLite:
@@ -119,7 +139,7 @@ class PcscLite:
         ):
             return {name: ReaderState(gone=True) for name in known}
         _check(code)
-        return {name: _state(raw) for name, raw, _atr in told if name in known}
+        return {name: _state(raw, bytes(atr)) for name, raw, atr in told if name in known}
 
     def cancel(self) -> None:
         """Wake the thread that is in `wait`."""
@@ -131,7 +151,7 @@ class PcscLite:
         return PcscCard(self._context, reader)
 
 
-def _state(raw: int) -> ReaderState:
+def _state(raw: int, atr: bytes) -> ReaderState:
     lost = scard.SCARD_STATE_UNKNOWN | scard.SCARD_STATE_UNAVAILABLE
     return ReaderState(
         present=bool(raw & scard.SCARD_STATE_PRESENT),
@@ -139,6 +159,7 @@ def _state(raw: int) -> ReaderState:
         gone=bool(raw & lost),
         counter=(raw >> 16) & 0xFFFF,
         raw=raw & ~scard.SCARD_STATE_CHANGED,
+        atr=atr,
     )
 
 
@@ -152,8 +173,21 @@ def readers_present() -> list[str]:
         service.release()
 
 
+@contextlib.contextmanager
+def time_limit(seconds: float, late: Callable[[], None]) -> Iterator[None]:
+    """Call `late` from another thread if this is not left in time; never after it was left."""
+    timer = threading.Timer(seconds, late)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
 class PcscCardDriver:
-    """Watches every reader of the machine in one thread of its own.
+    """Watches every reader of the machine in one thread, asks cards in a second one.
 
     The thread belongs to this class because pyscard's own monitor ends without a word when pcscd
     goes away.
@@ -163,27 +197,45 @@ class PcscCardDriver:
         self._pcsc = PcscLite()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._requests: CardRequests | None = None
+        self._insertions = Insertions()
 
     def start(self, post: Post) -> None:
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._run, args=(post,), name="card", daemon=True)
+        self._stopping = stopping = threading.Event()
+
+        def post_until_stopped(event: CardEvent | CardAnswered) -> None:
+            if not stopping.is_set():
+                log.info("card: %s", event)
+                post(event)
+
+        insertions = self._insertions
+        self._requests = CardRequests(PcscLite(), insertions, post_until_stopped, time.monotonic)
+        self._requests.start()
+        watch = CardWatch(self._pcsc, post_until_stopped, time.monotonic, insertions, time_limit)
+        self._thread = threading.Thread(
+            target=self._run, args=(watch, stopping), name="card", daemon=True
+        )
         self._thread.start()
+
+    def ask(self, request: CardRequest) -> None:
+        if self._requests is None:
+            request.wipe()
+        else:
+            self._requests.ask(request)
 
     def stop(self) -> None:
         self._stopping.set()
+        if self._requests is not None:
+            self._requests.stop()
+            self._requests = None
         self._pcsc.cancel()
         if self._thread is not None:
             self._thread.join(STOP_S)
             self._thread = None
+        self._insertions.end_all()
 
-    def _run(self, post: Post) -> None:
-        def post_until_stopped(event: CardEvent) -> None:
-            if not self._stopping.is_set():
-                log.info("card: %s", event)
-                post(event)
-
-        watch = CardWatch(self._pcsc, post_until_stopped, time.monotonic)
-        while not self._stopping.is_set():
+    def _run(self, watch: CardWatch, stopping: threading.Event) -> None:
+        while not stopping.is_set():
             try:
                 pause_ms = watch.step()
             except Exception:
@@ -191,5 +243,5 @@ class PcscCardDriver:
                 log.exception("watching cards failed once")
                 pause_ms = RETRY_MS
             if pause_ms:
-                self._stopping.wait(pause_ms / 1000)
+                stopping.wait(pause_ms / 1000)
         watch.close()

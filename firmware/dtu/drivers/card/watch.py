@@ -1,9 +1,8 @@
 """Turns what PC/SC reports into card events; threads and the PC/SC library itself are not here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Protocol
 
 from dtu.core.events import (
     CardPresented,
@@ -13,26 +12,19 @@ from dtu.core.events import (
     ReaderReady,
 )
 from dtu.drivers.card.base import Post
-from dtu.drivers.card.number import read_number
-from roamwire.tokens import Token
+from dtu.drivers.card.insertions import Held, Insertions
+from dtu.drivers.card.reading import STORAGE_CARD, Reading, read_token
+from dtu.drivers.card.service import Fault, Pcsc, PcscError, ReaderState
 
 MAX_READERS = 8  # a desk has one; PC/SC's own limit is 16
 WAIT_MS = 1_000  # finite, so that a lost wake-up costs a second and not the card
 RETRY_MS = 300  # while the service or every reader is missing
 MAX_READS = 6  # of one card: a contact that bounces, or a program that holds it, has had its time
+MAX_PIV_READS = 3  # then only the number is read: some readers fail when a memory card gets SELECT
+READ_S = 8.0  # for all of it; a card with slow contacts and a long certificate takes 2 s
 
-
-class Fault(Enum):
-    """Why PC/SC did not do what was asked, in the few kinds that need different answers."""
-
-    NO_SERVICE = "no_service"
-    NO_READER = "no_reader"
-    MUTE = "mute"
-    PULLED = "pulled"
-    BUSY = "busy"
-    RESET = "reset"
-    FOREIGN = "foreign"
-    OTHER = "other"
+# Runs something else if the time that it is given is up before it is left.
+Limit = Callable[[float, Callable[[], None]], AbstractContextManager[None]]
 
 
 # The word for the person at the desk; what nobody expected is a card that does not answer.
@@ -42,51 +34,9 @@ _REASONS = {
     Fault.BUSY: "busy",
     Fault.RESET: "busy",
     Fault.FOREIGN: "foreign",
+    Fault.SILENT: "mute",
     Fault.OTHER: "mute",
 }
-
-
-class PcscError(Exception):
-    """PC/SC refused; `code` is its own number for the log."""
-
-    def __init__(self, fault: Fault, code: int = 0) -> None:
-        super().__init__(f"{fault.value} (PC/SC 0x{code & 0xFFFFFFFF:08X})")
-        self.fault = fault
-
-
-@dataclass(frozen=True)
-class ReaderState:
-    """What PC/SC says of one reader; `counter` grows with every card that goes in or out."""
-
-    present: bool = False
-    mute: bool = False
-    gone: bool = False
-    counter: int = 0
-    raw: int = 0  # handed back at the next wait
-
-
-class Card(Protocol):
-    """An open connection to the card in a reader."""
-
-    def transmit(self, apdu: bytes) -> bytes: ...
-
-    def close(self) -> None: ...
-
-
-class Pcsc(Protocol):
-    """The part of PC/SC that the watch uses; every method may raise PcscError."""
-
-    def establish(self) -> None: ...
-
-    def release(self) -> None: ...
-
-    def readers(self) -> list[str]: ...
-
-    def wait(self, known: Mapping[str, ReaderState], timeout_ms: int) -> dict[str, ReaderState]:
-        """Block until a reader's state differs from `known`, a reader comes or goes, or time is
-        up; gives the states of the readers in `known`."""
-
-    def open_card(self, reader: str) -> Card: ...
 
 
 @dataclass
@@ -102,10 +52,19 @@ class _Slot:
 class CardWatch:
     """One `step` waits for one change and posts what follows from it."""
 
-    def __init__(self, pcsc: Pcsc, post: Post, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        pcsc: Pcsc,
+        post: Post,
+        clock: Callable[[], float],
+        insertions: Insertions | None = None,
+        limit: Limit = lambda _seconds, _late: nullcontext(),
+    ) -> None:
         self._pcsc = pcsc
         self._post = post
         self._clock = clock
+        self._insertions = insertions or Insertions()
+        self._limit = limit
         self._slots: dict[str, _Slot] = {}
         self._connected = False
         self._told_missing: str | None = None
@@ -169,43 +128,61 @@ class CardWatch:
         """
         before, slot.state = slot.state, state
         if state.counter != before.counter or state.present != before.present:
-            if slot.told is not None:
-                slot.told = None
-                self._post(CardRemoved(name, now))
+            self._removed(name, slot, now)
             slot.reads, slot.read_again = 0, state.present
         if slot.read_again:
             self._read(name, slot, now)
 
     def _read(self, name: str, slot: _Slot, now: float) -> None:
-        """Read the card's number and report it, or why there is none."""
+        """Read who the card is and report it, or why it is nobody."""
         slot.reads += 1
         slot.read_again = False
         if slot.state.mute:
             self._unreadable(name, slot, Fault.MUTE, now)
             return
         try:
-            token = self._number(name)
+            reading = self._reading(name, slot, now)
         except PcscError as error:
             if error.fault in (Fault.NO_SERVICE, Fault.NO_READER):
                 raise
             # A card that seems pulled may have been pushed in again so fast that the reader
             # never saw it out: as long as PC/SC calls it present, it is worth another look.
-            slot.read_again = error.fault is not Fault.MUTE and slot.reads < MAX_READS
+            slot.read_again = (
+                error.fault not in (Fault.MUTE, Fault.SILENT) and slot.reads < MAX_READS
+            )
             if not (slot.read_again and error.fault in (Fault.BUSY, Fault.RESET)):
                 self._unreadable(name, slot, error.fault, now)
             return
-        if token is None:
+        if reading is None:
             self._unreadable(name, slot, Fault.FOREIGN, now)
             return
         slot.told = "card"
-        self._post(CardPresented(token, name, now))
+        insertion = self._insertions.begin(Held(name, slot.state, reading.piv))
+        presented = CardPresented(
+            reading.token, name, now, reading.uid, reading.piv, insertion=insertion
+        )
+        self._post(presented)
 
-    def _number(self, name: str) -> Token | None:
-        card = self._pcsc.open_card(name)
-        try:
-            return read_number(card.transmit)
-        finally:
-            card.close()
+    def _reading(self, name: str, slot: _Slot, now: float) -> Reading | None:
+        late = False
+
+        def is_late() -> None:
+            nonlocal late
+            late = True
+            self._unreadable(name, slot, Fault.SILENT, now)
+
+        def transmit(apdu: bytes | bytearray) -> bytes:
+            if late:
+                raise PcscError(Fault.SILENT)
+            return card.transmit(apdu)
+
+        with_piv = STORAGE_CARD not in slot.state.atr and slot.reads <= MAX_PIV_READS
+        with self._limit(READ_S, is_late):
+            card = self._pcsc.open_card(name)
+            try:
+                return read_token(transmit, card.begin, with_piv)
+            finally:
+                card.close()
 
     def _unreadable(self, name: str, slot: _Slot, fault: Fault, now: float) -> None:
         reason = _REASONS[fault]
@@ -215,8 +192,14 @@ class CardWatch:
 
     def _forget_readers(self, names: list[str]) -> None:
         for name in [name for name in self._slots if name not in names]:
-            if self._slots.pop(name).told is not None:
-                self._post(CardRemoved(name, self._clock()))
+            self._removed(name, self._slots.pop(name), self._clock())
+
+    def _removed(self, name: str, slot: _Slot, now: float) -> None:
+        """First no request finds the card any more, then the terminal is told."""
+        self._insertions.end(name)
+        if slot.told is not None:
+            slot.told = None
+            self._post(CardRemoved(name, now))
 
     def _lose_service(self, fault: Fault) -> None:
         """Without PC/SC nobody knows whether the card is still in, so it counts as out."""
