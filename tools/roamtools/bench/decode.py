@@ -41,7 +41,9 @@ class Run:
     wall_s: float
 
 
-def run(progress: Callable[[str], None], frames: int = FRAMES) -> dict[str, Any]:
+def run(
+    progress: Callable[[str], None], repeats: int = REPEATS, frames: int = FRAMES
+) -> dict[str, Any]:
     """All cases; raises Refusal if a part does not start or a viewer gives up."""
     if shutil.which("vncviewer") is None:
         raise Refusal("vncviewer is missing: apt-get install tigervnc-viewer")
@@ -53,7 +55,7 @@ def run(progress: Callable[[str], None], frames: int = FRAMES) -> dict[str, Any]
             display = start_x(folder, children, 2048, 1280)
             for scene in SCENES:
                 progress(f"{scene}: recording")
-                cases[scene] = compare(record(scene, frames), REPEATS, folder, display)
+                cases[scene] = compare(record(scene, frames), repeats, folder, display)
                 progress(f"{scene}: {cases[scene]}")
         finally:
             stop(children)

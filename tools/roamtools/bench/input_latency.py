@@ -33,6 +33,8 @@ from sessionhost.adapters import xserver
 from sessionhost.adapters.pki import create_group
 
 ROUNDS, KEYS = 6, 25
+"""Blocks of each viewer, keys of a block."""
+
 WARM_UP = 5
 """Keys of each block that are not counted: the window has just come."""
 

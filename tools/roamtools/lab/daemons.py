@@ -17,6 +17,7 @@ DTU_RUN_DIR = "/run/roamdesk-dtu"
 CARD_SOCKET = "card.sock"
 BENCH_SOCKET = "bench.sock"
 SOUND_SOCKET = "sound.sock"
+DESK_DISPLAY = ":0"
 MICROPHONE_HZ = 660
 
 _DAEMON_USER = {"launcherd": "root", "displayd": "roamdesk-display", "hostd": "roamdesk"}
@@ -168,10 +169,18 @@ def sound_job() -> Job:
     return Job("sound", command, restart=True, env=state)
 
 
-def dtu_job() -> Job:
-    """The terminal's firmware."""
+def x_job(width: int, height: int) -> Job:
+    """An X server for the window of a desk's terminal; its size is the window's."""
+    command = ["Xtigervnc", DESK_DISPLAY, "-geometry", f"{width}x{height}", "-depth", "24"]
+    command += ["-rfbport", "-1", "-rfbunixpath", "/tmp/x.rfb", "-SecurityTypes", "None"]
+    return Job("x", [*command, "-nolisten", "tcp", "-noreset"], restart=True)
+
+
+def dtu_job(display: str) -> Job:
+    """The terminal's firmware; `display` is where it draws, as in its settings."""
     command = [sys.executable, "-m", "dtu.app.main", "--config", str(DTU_TOML)]
-    return Job("dtu", command, restart=True)
+    env = {"DISPLAY": DESK_DISPLAY} if display == "window" else {}
+    return Job("dtu", command, restart=True, env=env)
 
 
 READER_CONFIG = """FRIENDLYNAME "Virtual PCD"

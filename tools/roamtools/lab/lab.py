@@ -244,13 +244,15 @@ class Lab(LabNodes):
         name = plan.desk_name(number)
         node_dir = self._make_node(name, "desk", number)
         self._credentials.equip_desk(name, node_dir)
-        toml = daemons.toml(daemons.desk_settings(name, settings or {}))
-        (node_dir / "etc/roamdesk/dtu.toml").write_text(toml)
+        told = daemons.desk_settings(name, settings or {})
+        (node_dir / "etc/roamdesk/dtu.toml").write_text(daemons.toml(told))
         jobs = [daemons.dhcp_job(name), daemons.link_job()]
         jobs += [daemons.pcscd_job(), daemons.card_job()]
+        if told["display"] == "window":
+            jobs.append(daemons.x_job(told["width"], told["height"]))
         if with_daemons:
-            jobs.append(daemons.dtu_job())
-        if (settings or {}).get("sound") == "pulse":
+            jobs.append(daemons.dtu_job(told["display"]))
+        if told["sound"] == "pulse":
             jobs.append(daemons.sound_job())
         self._start_node(name, jobs)
         self._progress(name)
