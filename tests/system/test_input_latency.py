@@ -3,6 +3,7 @@
 import pytest
 
 from roamtools.bench import input_latency
+from roamtools.lab.rpc import Refusal
 
 pytestmark = pytest.mark.system
 
@@ -16,3 +17,12 @@ def test_both_viewers_answer_every_key():
     assert figures["ratio_to_vncviewer"] == pytest.approx(
         figures["median_ms"] / figures["vncviewer_median_ms"], rel=0.01
     )
+
+
+def test_an_x_server_that_does_not_start_is_told_with_its_own_words(tmp_path):
+    rig = input_latency.Rig(tmp_path)
+    try:
+        with pytest.raises(Refusal, match="(?s)did not start.*no-such-option"):
+            rig.x_server("session", (64, 64), "-no-such-option")
+    finally:
+        rig.close()

@@ -12,6 +12,7 @@ import contextlib
 import datetime
 import os
 import random
+import shutil
 import socket
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from roamtools.bench.percentiles import percentile
 from roamtools.bench.piped_hub import EVENT
 from roamtools.bench.recording_session import issue
 from roamtools.bench.x11 import XDisplay
+from roamtools.lab.rpc import Refusal
 from roamwire.identity import Identity
 from sessionhost.adapters import xserver
 from sessionhost.adapters.pki import create_group
@@ -49,6 +51,13 @@ _FIRST_DISPLAY = 1000
 _KEY_A = 30
 _X_KEY_A = _KEY_A + 8
 
+_NEEDED = {
+    "Xtigervnc": "tigervnc-standalone-server",
+    "xtigervncviewer": "tigervnc-viewer",
+    "openbox": "openbox",
+}
+"""Programs and the Debian packages that bring them."""
+
 _WINDOW_RULES = """<?xml version="1.0"?>
 <openbox_config xmlns="http://openbox.org/3.4/rc"><applications><application class="*">
 <decor>no</decor><maximized>yes</maximized><focus>yes</focus>
@@ -68,7 +77,7 @@ class _Viewer(Protocol):
         """Press or release the A key."""
 
 
-class _Rig:
+class Rig:
     """Everything that runs; all of it ends with `close`."""
 
     def __init__(self, folder: Path) -> None:
@@ -131,7 +140,11 @@ class _Rig:
         self.process(name, command, pass_fds=(told,))
         os.close(told)
         with os.fdopen(ready) as stream:
-            return f":{stream.readline().strip()}"
+            display = stream.readline().strip()
+        if not display:
+            log = (self.folder / f"{name}.log").read_text(errors="replace")
+            raise Refusal(f"Xtigervnc did not start:\n{log[-2000:]}")
+        return f":{display}"
 
     def process(self, name: str, command: list[str], ready: str = "", **options: Any) -> None:
         """Start a process for the time of the benchmark."""
@@ -237,11 +250,14 @@ def _block(viewer: _Viewer, rng: random.Random, count: int) -> list[float]:
 
 def run(progress: Progress, rounds: int = ROUNDS, keys: int = KEYS) -> dict[str, Any]:
     """Blocks of both viewers in turn; the figures by their names."""
+    for program, package in _NEEDED.items():
+        if shutil.which(program) is None:
+            raise Refusal(f"{program} is missing: apt-get install {package}")
     rng = random.Random(1)
     ours: list[float] = []
     theirs: list[float] = []
     with tempfile.TemporaryDirectory(prefix="roamdesk-input-") as folder:
-        rig = _Rig(Path(folder))
+        rig = Rig(Path(folder))
         try:
             rig.start()
             for number in range(rounds):
