@@ -22,7 +22,7 @@ def test_both_viewers_answer_every_key():
 def test_an_x_server_that_does_not_start_is_told_with_its_own_words(tmp_path):
     rig = input_latency.Rig(tmp_path)
     try:
-        with pytest.raises(Refusal, match="(?s)did not start.*no-such-option"):
+        with pytest.raises(Refusal, match=r"(?s)did not start.*no-such-option"):
             rig.x_server("session", (64, 64), "-no-such-option")
     finally:
         rig.close()
