@@ -123,3 +123,15 @@ def test_the_window_tells_keys_and_mouse(viewer, window):
     control_s = [("send_key", 0xFFE3, True), ("send_key", 0x73, True)]
     play(*control_s, wanted=[Key(0x73, True)])
     play(("send_key", 0x73, False), ("send_key", 0xFFE3, False), wanted=[Key(0x73, False)])
+
+
+def test_a_window_that_nobody_touches_looks_less_often(viewer, window):
+    until(lambda: viewer.client.painted, viewer, window)
+    viewer.client.send_pointer(50, 50, 0)
+    until(window.input_events, viewer, window)
+    busy = window.pump_interval_s
+    assert busy < 0.01
+    until(lambda: window.pump_interval_s > 2 * busy, viewer, window)
+    assert window.pump_interval_s < 0.05  # a first key is not to be felt late
+    viewer.client.send_pointer(60, 60, 0)
+    until(lambda: window.pump_interval_s == busy, viewer, window)

@@ -124,7 +124,7 @@ class TerminalProcess:
         self._input.start()
         self._screen.start(self._monitors_changed)
         self._monitors_changed()
-        pump = loop.create_task(self._pump_screen(self._screen.pump_interval_s))
+        pump = loop.create_task(self._pump_screen())
         watchdog = loop.create_task(self._feed_watchdog(self._service_manager.watchdog_s))
         _LOG.info("terminal %s", self._config.name)
         self._carry_on()
@@ -157,8 +157,8 @@ class TerminalProcess:
         self._sleep.stop()
         self._screen.close()
 
-    async def _pump_screen(self, interval_s: float | None) -> None:
-        while interval_s is not None:
+    async def _pump_screen(self) -> None:
+        while (interval_s := self._screen.pump_interval_s) is not None:
             try:
                 self._screen.pump()
                 for event in self._screen.input_events():

@@ -79,9 +79,7 @@ async def _play(options: argparse.Namespace) -> None:
     await asyncio.sleep(TICKET_S)
     desk.start()
     link.open("127.0.0.1", options.port, ticket, "bench", options.epoch)
-    interval_s = screen.pump_interval_s
-    assert interval_s is not None
-    while not over.is_set():
+    while not over.is_set() and (interval_s := screen.pump_interval_s) is not None:
         screen.pump()
         await asyncio.sleep(interval_s)
     ordering.cancel()

@@ -28,7 +28,7 @@ class Screen(Protocol):
 
     @property
     def pump_interval_s(self) -> float | None:
-        """How often `pump` wants to be called; None if never."""
+        """How long until `pump` wants to be called next, now; None if never."""
 
     @property
     def close_requested(self) -> bool:

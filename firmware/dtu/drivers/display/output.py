@@ -22,7 +22,7 @@ class Output(Protocol):
 
     @property
     def pump_interval_s(self) -> float | None:
-        """How often `pump` wants to be called; None if it looks after itself once started."""
+        """How long until `pump` wants to be called; None if it looks after itself once started."""
 
     @property
     def close_requested(self) -> bool:

@@ -58,7 +58,7 @@ class PygameScreen:
 
     @property
     def pump_interval_s(self) -> float | None:
-        """How often `pump` wants to be called; None if never."""
+        """How long until `pump` wants to be called next, now; None if never."""
         return self._output.pump_interval_s
 
     @property

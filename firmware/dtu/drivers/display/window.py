@@ -1,5 +1,6 @@
 """A window on a desktop, by SDL: shows a surface, collects keyboard and mouse. Composes nothing."""
 
+import time
 from collections.abc import Callable, Sequence
 
 from dtu.core.input import usb_usages
@@ -11,6 +12,12 @@ from dtu.drivers.input.keysyms import keysym_of_sdl_key
 
 _PUMP_INTERVAL_S = 0.008
 """SDL has no descriptor to wait for; 8 ms is the report interval of an ordinary USB mouse."""
+
+_CALM_INTERVAL_S = 0.032
+"""125 looks a second are 1.8 % of a processor; of somebody who does nothing a third is enough."""
+
+_CALM_AFTER_S = 5.0
+assert _PUMP_INTERVAL_S < _CALM_INTERVAL_S < _CALM_AFTER_S
 
 _MAX_WHEEL_STEPS = 10
 """A flick of a free-spinning wheel between two pumps, turned into presses."""
@@ -43,6 +50,7 @@ class WindowOutput:
         self._buttons = 0
         self._close_requested = False
         self._on = True
+        self._stirred = time.monotonic()
         pygame.display.set_caption("Roamdesk")
         pygame.mouse.set_visible(False)
 
@@ -53,8 +61,9 @@ class WindowOutput:
 
     @property
     def pump_interval_s(self) -> float | None:
-        """How often `pump` wants to be called."""
-        return _PUMP_INTERVAL_S
+        """How long until `pump` wants to be called next: longer when nothing has come for long."""
+        calm = time.monotonic() - self._stirred > _CALM_AFTER_S
+        return _CALM_INTERVAL_S if calm else _PUMP_INTERVAL_S
 
     @property
     def close_requested(self) -> bool:
@@ -93,7 +102,10 @@ class WindowOutput:
 
     def pump(self) -> None:
         """Let SDL do its work and collect its input; 10 µs when nothing happens."""
-        for event in pygame.event.get():
+        events = pygame.event.get()
+        if events:
+            self._stirred = time.monotonic()
+        for event in events:
             if event.type in (pygame.KEYDOWN, pygame.KEYUP):
                 self._key(event)
             elif event.type == pygame.MOUSEMOTION:
