@@ -15,10 +15,10 @@ from roamtools.lab.tone import SILENCE
 
 pytestmark = pytest.mark.system
 
-# A machine that runs other things too: `tools/bench sound` measures how it is on a quiet one.
-LONGEST_GAP_S = 0.1
-SILENT_SHARE = 0.05
-TRIES = 8
+# On a machine whose processors are both busy with other things; `tools/bench sound` measures how it
+# is on a quiet one.
+SILENT_SHARE = 0.25
+HZ_ERROR = 1.0
 AT_ONCE_S = 0.5
 
 
@@ -60,13 +60,10 @@ def clients(lab, desk):
 
 
 def assert_tone(place, source, hz, seconds=2):
-    """The tone without gaps; a machine that is busy elsewhere gets more than one try."""
-    for left in reversed(range(TRIES)):
-        heard = place.record(source, seconds)
-        assert heard.hz == pytest.approx(hz, abs=2), heard
-        if heard.longest_gap < LONGEST_GAP_S and heard.silent_share < SILENT_SHARE:
-            return
-        assert left, heard
+    """This tone and no other, for most of the time; heard once."""
+    heard = place.record(source, seconds)
+    assert heard.hz == pytest.approx(hz, abs=HZ_ERROR), heard
+    assert heard.silent_share < SILENT_SHARE, heard
 
 
 def test_what_a_session_plays_is_heard_at_its_desk(lab, playing):
