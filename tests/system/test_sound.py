@@ -1,6 +1,7 @@
 """Sound of sessions at desks: real PulseAudio at both ends, a tone played and recorded."""
 
 import contextlib
+import os
 import subprocess
 import time
 
@@ -24,7 +25,7 @@ AT_ONCE_S = 0.5
 
 @pytest.fixture(scope="module")
 def lab():
-    with Lab("sound-test") as made:
+    with Lab(f"sound-{os.getpid()}") as made:
         made.up(2, 2, tied=True, desk_settings={"sound": "pulse"})
         yield made
 

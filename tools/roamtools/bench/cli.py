@@ -114,11 +114,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     lines = [
-        f"  {name:9s} {each.about}\n{'':12s}repeats: {each.repeats} {each.repeated}"
+        f"  {name:9s} {each.about}\n{'':12s}--repeats: {each.repeated}, default {each.repeats}"
         for name, each in BENCHES.items()
     ]
     parser = argparse.ArgumentParser(
-        prog="bench",
+        prog="tools/bench",
         description="Measures Roamdesk with real parts. Needs root (network namespaces).",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="benchmarks:\n" + "\n".join(lines) + "\n\nexit status:\n"
@@ -127,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("bench", choices=BENCHES, metavar="NAME", help=", ".join(BENCHES))
     parser.add_argument(
-        "--repeats", type=_count, metavar="N", help="how often; what is repeated is said below"
+        "--repeats", type=_count, metavar="N", help="how often, see below"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
