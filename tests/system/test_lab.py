@@ -70,23 +70,36 @@ def test_up_status_down_leaves_nothing(unchanged):
     assert "no lab" in cli("down", "--name", name, expect=1).stderr
 
 
+@pytest.fixture
+def interruptible():
+    """Whoever runs the tests in the background of a script ignores SIGINT, and children inherit it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("unchanged", "interruptible")
 @pytest.mark.parametrize("stage", ["keeper.sock", "nodes/server1", "nodes/desk1/jobs.json"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_up_leaves_nothing(unchanged, stage, number):
-    name = "lab-interrupt"
+def test_an_interrupted_up_leaves_nothing(stage, number):
+    name = f"interrupt-{os.getpid()}"
     command = subprocess.Popen(
         [*LAB, "up", "--servers", "1", "--desks", "1", "--name", name],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    wait_for((plan.lab_root() / name / stage).exists, what=stage)
-    known = footprint.processes(name)
-    os.killpg(command.pid, number)  # as the terminal does: to the command and its children
-    _, errors = command.communicate(timeout=30)
-    assert command.returncode == 130, errors
-    # A child that was killed with it may still be on its way out.
-    wait_for(lambda: footprint.left_behind(name, known) == [], 3, "the last one's end")
+    try:
+        wait_for((plan.lab_root() / name / stage).exists, what=stage)
+        known = footprint.processes(name)
+        os.killpg(command.pid, number)  # as the terminal does: to the command and its children
+        _, errors = command.communicate(timeout=30)
+        assert command.returncode == 130, errors
+        # A child that was killed with it may still be on its way out.
+        wait_for(lambda: footprint.left_behind(name, known) == [], 3, "the last one's end")
+    finally:
+        if (plan.lab_root() / name).exists():  # a lab that stays would fail the next ones too
+            cli("down", "--name", name)
 
 
 def test_an_up_that_is_killed_leaves_nothing_running(unchanged):

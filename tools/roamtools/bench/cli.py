@@ -126,9 +126,7 @@ def _parser() -> argparse.ArgumentParser:
         "What was measured so far, with goals: docs/measured.md",
     )
     parser.add_argument("bench", choices=BENCHES, metavar="NAME", help=", ".join(BENCHES))
-    parser.add_argument(
-        "--repeats", type=_count, metavar="N", help="how often, see below"
-    )
+    parser.add_argument("--repeats", type=_count, metavar="N", help="how often, see below")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
