@@ -72,7 +72,7 @@ def test_up_status_down_leaves_nothing(unchanged):
 
 @pytest.fixture
 def interruptible():
-    """Whoever runs the tests in the background of a script ignores SIGINT, and children inherit it."""
+    """What a script runs in the background ignores SIGINT, and so do its children."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

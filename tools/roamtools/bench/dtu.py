@@ -32,7 +32,7 @@ WHOLE = {**SCREEN, "display": "window", "input": "evdev", "sound": "pulse"}
 HEADLESS = {**SCREEN, "input": "evdev"}
 """Settings of the terminal; the lab's own are headless, scripted input, no sound."""
 
-LIBRARIES = ("libX11", "libSDL2", "_scard", "evdev", "_openssl", "numpy", "zeroconf")
+LIBRARIES = ("libX11", "libSDL2", "_scard", "evdev", "libssl", "numpy", "zeroconf")
 """What has to be in the memory of the whole one, or its figure is of something else."""
 
 SETTLE_S = 5.0
