@@ -91,6 +91,7 @@ def test_words_then_sleep_then_awake_at_a_key(terminal, host, until):
 
 def test_memory_on_a_1080p_monitor(terminal, host, until, capsys):
     """All of it: pages of the mapped screen and of shared libraries too."""
+    until(lambda: tuple(host.screendump("first")[2, 2]) == BACKGROUND, "words on the monitor")
     host.monitor(0, *LARGE)
     until(lambda: host.screendump("large").shape == (LARGE[1], LARGE[0], 3), "a large monitor")
     until(lambda: tuple(host.screendump("large")[2, 2]) == BACKGROUND, "words on it")

@@ -1,6 +1,7 @@
 """What runs on a server and on a desk of the lab, with which settings; starts nothing itself."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class Job:
     user: str = "root"
     restart: bool = False
     env: dict[str, str] = field(default_factory=dict)
+    nice: int = 0
 
     def as_order(self) -> dict[str, Any]:
         return {"op": "start", "process": self.__dict__}
@@ -105,6 +107,16 @@ def desk_settings(name: str, changes: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def unit_nice(unit: str) -> int:
+    """The niceness that a systemd unit of this tree gives its process; 0 if it says nothing.
+
+    Beside other work a desk in the lab is otherwise worse than a real one: its sound has gaps.
+    """
+    text = (plan.project_root() / unit).read_text(encoding="utf-8")
+    said = re.search(r"^Nice=(-?\d+)$", text, re.MULTILINE)
+    return int(said[1]) if said else 0
+
+
 def server_jobs() -> list[Job]:
     """The three daemons, restarted when they die, as systemd would."""
     return [
@@ -113,6 +125,7 @@ def server_jobs() -> list[Job]:
             argv=[sys.executable, "-m", f"sessionhost.app.{name}", "--config", str(SERVER_TOML)],
             user=_DAEMON_USER[name],
             restart=True,
+            nice=unit_nice(f"server/systemd/roamdesk-{name}.service"),
         )
         for name in SERVER_DAEMONS
     ]
@@ -166,7 +179,8 @@ def sound_job() -> Job:
     ):
         command.append(f"--load={module}")
     state = {"PULSE_RUNTIME_PATH": "/run/pulse", "PULSE_STATE_PATH": "/run/pulse"}
-    return Job("sound", command, restart=True, env=state)
+    nice = unit_nice("firmware/systemd/roamdesk-dtu-sound.service")
+    return Job("sound", command, restart=True, env=state, nice=nice)
 
 
 def x_job(width: int, height: int) -> Job:
@@ -180,7 +194,8 @@ def dtu_job(display: str) -> Job:
     """The terminal's firmware; `display` is where it draws, as in its settings."""
     command = [sys.executable, "-m", "dtu.app.main", "--config", str(DTU_TOML)]
     env = {"DISPLAY": DESK_DISPLAY} if display == "window" else {}
-    return Job("dtu", command, restart=True, env=env)
+    nice = unit_nice("firmware/systemd/roamdesk-dtu.service")
+    return Job("dtu", command, restart=True, env=env, nice=nice)
 
 
 READER_CONFIG = """FRIENDLYNAME "Virtual PCD"

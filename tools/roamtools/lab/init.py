@@ -35,6 +35,7 @@ class Process:
     user: str = "root"
     env: dict[str, str] = field(default_factory=dict)
     restart: bool = False
+    nice: int = 0
     pid: int = 0  # 0: not running
     started: float = 0.0
     restarts: int = 0
@@ -174,6 +175,11 @@ def _become(process: Process, log: Path) -> None:
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
+    if process.nice:
+        try:
+            os.setpriority(os.PRIO_PROCESS, 0, process.nice)
+        except PermissionError:
+            pass  # a container may forbid less than 0 even to root
     account = pwd.getpwnam(process.user)
     os.initgroups(account.pw_name, account.pw_gid)
     os.setgid(account.pw_gid)
