@@ -17,9 +17,6 @@ from sessionhost.adapters.pki import create_group
 
 OFF_S = 6
 HOME = (1280, 800)
-LARGE = (1920, 1080)
-MEMORY_MB = 120 - 4 * LARGE[0] * LARGE[1] / 1e6
-"""The goal for the whole process, less the frame of a session, which is not shown here."""
 
 
 @pytest.fixture
@@ -87,22 +84,6 @@ def test_words_then_sleep_then_awake_at_a_key(terminal, host, until):
     host.monitor(0, *HOME)
     terminal.send_signal(signal.SIGTERM)
     assert terminal.wait(30) == 0
-
-
-def test_memory_on_a_1080p_monitor(terminal, host, until, capsys):
-    """All of it: pages of the mapped screen and of shared libraries too."""
-    until(lambda: tuple(host.screendump("first")[2, 2]) == BACKGROUND, "words on the monitor")
-    host.monitor(0, *LARGE)
-    until(lambda: host.screendump("large").shape == (LARGE[1], LARGE[0], 3), "a large monitor")
-    until(lambda: tuple(host.screendump("large")[2, 2]) == BACKGROUND, "words on it")
-    host.type("shift")
-    status = Path(f"/proc/{terminal.pid}/status").read_text(encoding="ascii")
-    told = dict(line.split(":", 1) for line in status.splitlines())
-    memory_mb = {name: int(told[name].split()[0]) * 1024 / 1e6 for name in ("VmRSS", "VmHWM")}
-    host.monitor(0, *HOME)
-    with capsys.disabled():
-        print(f" terminal on a {LARGE[0]}x{LARGE[1]} console, MB: {memory_mb}")
-    assert 40 < memory_mb["VmRSS"] < MEMORY_MB
 
 
 def test_a_second_terminal_says_who_has_the_screen(terminal, host, until, config, tmp_path):
