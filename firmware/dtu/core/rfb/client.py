@@ -96,6 +96,11 @@ class RfbClient:
             self._reader = Reader()
             self._events.append(Failed(error))
 
+    def close(self) -> None:
+        """Read nothing any more; what the parser keeps alive, this object and its pixels, goes."""
+        self._failed = True
+        self._parser.close()
+
     def data_to_send(self) -> bytes:
         """What must go to the server now; empty if nothing."""
         data = b"".join(self._output)
