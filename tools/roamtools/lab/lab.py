@@ -245,7 +245,7 @@ class Lab(LabNodes):
         self._credentials.equip_desk(name, node_dir)
         toml = daemons.toml(daemons.desk_settings(name, settings or {}))
         (node_dir / "etc/roamdesk/dtu.toml").write_text(toml)
-        jobs = [daemons.dhcp_job(name), daemons.link_job()]
+        jobs = [daemons.dhcp_job(name), daemons.link_job(name)]
         jobs += [daemons.pcscd_job(), daemons.card_job()]
         if with_daemons:
             jobs.append(daemons.dtu_job())
