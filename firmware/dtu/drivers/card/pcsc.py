@@ -179,7 +179,6 @@ class PcscCardDriver:
     def _run(self, post: Post) -> None:
         def post_until_stopped(event: CardEvent) -> None:
             if not self._stopping.is_set():
-                log.info("card: %s", event)
                 post(event)
 
         watch = CardWatch(self._pcsc, post_until_stopped, time.monotonic)
