@@ -18,7 +18,7 @@ help:
 	@echo 'make demo      3 servers, 2 desks and the story; KEEP=1 leaves the lab up'
 	@echo 'make check     format, lint, types and unit tests, under a minute'
 	@echo 'make test      all of that, system tests and the coverage gate'
-	@echo 'make test-qemu  evdev, pyudev and KMS tests in a QEMU guest, 6 minutes; docs/testing-in-qemu.md'
+	@echo 'make test-qemu  evdev, udev, KMS and systemd tests in QEMU guests; docs/testing-in-qemu.md'
 	@echo 'make bench     measures failover and hotdesk; REPEATS=30'
 	@echo 'make lock      renews tools/requirements for the Pythons that are here'
 	@echo 'make clean     removes what was made, .venv too'
@@ -48,8 +48,9 @@ test: install lint
 	$(AS_ROOT) $(PYTHON) -m pytest -p no:cacheprovider -m 'system or slow'
 
 test-qemu: install
-	$(AS_ROOT) tools/qemu test $(TESTS)
+	$(AS_ROOT) tools/qemu $(QEMU) test $(TESTS)
 	$(if $(TESTS),,$(AS_ROOT) tools/qemu --display bochs test tests/qemu/test_screen_kms.py)
+	$(if $(TESTS),,$(AS_ROOT) tools/qemu --systemd test tests/qemu/systemd)
 
 bench: install
 	$(AS_ROOT) tools/bench failover --repeats $(REPEATS) --json

@@ -53,7 +53,14 @@ def test_a_wrong_setting_is_refused(write, text, words):
 
 @pytest.mark.parametrize(
     "line",
-    ['display = "headless"', 'card = "scripted"', 'input = "scripted"', 'bench_socket = "/run/b"'],
+    [
+        'display = "headless"',
+        'card = "scripted"',
+        'input = "scripted"',
+        'network = "scripted"',
+        'sound = "scripted"',
+        'bench_socket = "/run/b"',
+    ],
 )
 def test_an_image_refuses_test_drivers(write, line):
     load_config(write(f'name = "d"\n{line}'))

@@ -1,6 +1,5 @@
 """IPv6 of an interface, from the kernel's table and the routers' word; files in a folder only."""
 
-import asyncio
 from ipaddress import ip_address
 
 import pytest
@@ -8,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dtu.core.ip6 import Ip6, parse_ip6
-from dtu.drivers.net import ip6_watch
 from dtu.drivers.net.ip6_watch import Ip6Watch
 
 # As the kernel wrote it; the flags' meaning is in linux/if_addr.h.
@@ -68,34 +66,14 @@ def test_any_text_is_read(table, routers):
         assert all(ip_address(each).version == 6 for each in (*found.addresses, *found.dns))
 
 
-def test_changes_are_posted_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(ip6_watch, "POLL_S", 0.0)
+def test_each_look_finds_what_is_there_now(tmp_path):
     table, router = tmp_path / "if_inet6", tmp_path / "router-v0"
-    steps = iter([(table, ""), (table, TABLE), (table, TABLE), (router, ROUTER)])
-
-    async def watched():
-        posted, done = [], asyncio.Event()
-        watch = Ip6Watch("v0", router, table)
-        look = watch.look
-
-        def look_after_the_next_step():
-            path, text = next(steps, (None, ""))
-            if path is None:
-                done.set()
-            else:
-                path.write_text(text)
-            return look()
-
-        watch.look = look_after_the_next_step
-        watch.start(posted.append)
-        await done.wait()
-        watch.stop()
-        watch.stop()
-        return posted
-
-    first, second = asyncio.run(watched())
-    assert first == parse_ip6("v0", TABLE, "")
-    assert second == parse_ip6("v0", TABLE, ROUTER)
+    watch = Ip6Watch("v0", router, table)
+    assert watch.look() == Ip6("v0")
+    table.write_text(TABLE)
+    assert watch.look() == parse_ip6("v0", TABLE, "")
+    router.write_text(ROUTER)
+    assert watch.look() == parse_ip6("v0", TABLE, ROUTER)
 
 
 def test_a_file_that_cannot_be_read_tells_nothing(tmp_path):

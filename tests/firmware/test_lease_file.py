@@ -1,4 +1,7 @@
-"""The watch of the lease file; the DHCP client's real hook is in tests/system/test_dhcp.py."""
+"""The watch of the lease file; the DHCP client's real hook is in tests/system/test_dhcp.py.
+
+What is told of it, and when, is in the contract of the network's drivers.
+"""
 
 import asyncio
 import os
@@ -7,7 +10,6 @@ import pytest
 
 from dtu.core.lease import Lease, NoLease
 from dtu.drivers.net.lease_file import LeaseFile, lease_path
-from dtu.drivers.net.scripted import ScriptedLeaseDriver
 
 BOUND = "event=bound\ninterface=eth0\naddress=10.0.0.7\nmask=24\n"
 LEASE = Lease(interface="eth0", address="10.0.0.7", prefix=24)
@@ -24,13 +26,11 @@ def test_no_file_is_no_lease(tmp_path):
     assert LeaseFile(lease_path(tmp_path, "eth0")).look() is None
 
 
-def test_a_lease_is_told_once_and_its_loss(tmp_path):
+def test_a_file_is_read_once_and_each_new_one(tmp_path):
     path = lease_path(tmp_path, "eth0")
     file = LeaseFile(path)
     write(path, BOUND)
     assert file.look() == LEASE
-    assert file.look() is None
-    write(path, BOUND.replace("bound", "renew"))
     assert file.look() is None
     write(path, "event=leasefail\ninterface=eth0\n")
     assert file.look() == NoLease("eth0", "leasefail")
@@ -70,14 +70,3 @@ def test_start_posts_what_is_there_and_stop_ends_it(tmp_path):
 
     asyncio.run(run())
     assert posted == [LEASE]
-
-
-def test_the_scripted_driver_posts_what_it_is_told():
-    posted = []
-    driver = ScriptedLeaseDriver()
-    driver.set(LEASE)
-    driver.start(posted.append)
-    driver.set(NoLease("eth0", "nak"))
-    driver.stop()
-    driver.set(LEASE)
-    assert posted == [LEASE, NoLease("eth0", "nak")]

@@ -26,8 +26,10 @@ def analyze(*arguments: str) -> subprocess.CompletedProcess:
 
 def test_all_units_are_here():
     assert [unit.name for unit in UNITS] == [
+        "roamdesk-dhcp@.service",
         "roamdesk-dtu-sound.service",
         "roamdesk-dtu.service",
+        "roamdesk-link@.service",
         "roamdesk-displayd.service",
         "roamdesk-hostd.service",
         "roamdesk-launcherd.service",

@@ -8,7 +8,6 @@ from typing import Any, Literal
 from roamwire.errors import RemoteProtocolError
 
 Role = Literal["server", "dtu"]
-ROLES: tuple[Role, ...] = ("server", "dtu")
 
 _SCHEME = "roamdesk://"
 # One DNS label or dotted name; a certificate's common name has at most 64 characters.

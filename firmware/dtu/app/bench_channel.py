@@ -41,8 +41,8 @@ class BenchChannel:
 
     Requests are objects with `op`: `type` (text), `key` (keysym, down), `move` and `click` (x, y),
     `screenshot` (path), `state`, `trace` (optional `since`, seconds of CLOCK_MONOTONIC: the
-    remembered events after it come first). The answer is one object with `ok`; after `trace` a
-    stream of events with `t` and `event`.
+    remembered events after it come first), and those of `orders`. The answer is one object with
+    `ok`; after `trace` a stream of events with `t` and `event`.
     """
 
     def __init__(
@@ -51,11 +51,13 @@ class BenchChannel:
         post: Callable[[InputEvent], None],
         snapshot: Callable[[Path], None],
         state: Callable[[], Mapping[str, Any]],
+        orders: Mapping[str, Callable[[Mapping[str, Any]], None]] | None = None,
     ) -> None:
         self._path = path
         self._post = post
         self._snapshot = snapshot
         self._state = state
+        self._orders = orders or {}
         self._server: asyncio.Server | None = None
         self._past: deque[dict[str, Any]] = deque(maxlen=MAX_TRACE_BACKLOG)
         self._readers: set[asyncio.Queue[dict[str, Any]]] = set()
@@ -139,11 +141,21 @@ class BenchChannel:
                 self._snapshot(Path(_text(request, "path")))
             case "state":
                 return self._state()
+            case str(name) if name in self._orders:
+                self._order(name, request)
             case other:
-                raise BenchRequestError(
-                    f"unknown op {other!r}: type, key, move, click, screenshot, state or trace"
-                )
+                known = ["type", "key", "move", "click", "screenshot", "state", "trace"]
+                known += self._orders
+                raise BenchRequestError(f"unknown op {other!r}: {', '.join(known)}")
         return {}
+
+    def _order(self, name: str, request: Mapping[str, Any]) -> None:
+        try:
+            self._orders[name](request)
+        except KeyError as error:
+            raise BenchRequestError(f"{name}: {error.args[0]} is missing") from error
+        except ValueError as error:
+            raise BenchRequestError(f"{name}: {error}") from error
 
     async def _type(self, text: str) -> None:
         # Two clients that type at once take turns: their keys would mix.

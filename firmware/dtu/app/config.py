@@ -87,6 +87,13 @@ SETTINGS = SettingsTable(
             choices=("window", "evdev", "scripted"),
         ),
         Setting(
+            "network",
+            "choice",
+            "system",
+            "where lease, cable and names come from; system is the DHCP client, the link and DNS",
+            choices=("system", "scripted"),
+        ),
+        Setting(
             "language",
             "choice",
             DEFAULT,
@@ -127,11 +134,12 @@ SETTINGS = SettingsTable(
 
 _PATHS = ("ca", "cert", "key", "state_dir", "run_dir", "sound_socket", "bench_socket")
 
-# Each of these gives somebody without a card or a hand on the keyboard a way into a session.
+# With these nobody works, or somebody without a card or a hand on the keyboard gets into a session.
 _REFUSED_IN_IMAGES = (
     ("display", "headless"),
     ("card", "scripted"),
     ("input", "scripted"),
+    ("network", "scripted"),
     ("sound", "scripted"),
 )
 
@@ -154,6 +162,7 @@ class DtuConfig:
     screen_off_s: int
     card: str
     input: str
+    network: str
     language: str
     menu_keys: str
     sound: str

@@ -266,7 +266,7 @@ class _Connection(asyncio.Protocol):
     def _lost(self, reason: str) -> None:
         if self._dropped:
             return
-        _LOG.info("display link of session %s epoch %d: %s", self.session, self.epoch, reason)
+        _LOG.debug("display link of session %s epoch %d: %s", self.session, self.epoch, reason)
         self.drop()
         self._on_event(LinkLost(self.session, self.epoch, reason))
 

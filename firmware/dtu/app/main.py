@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import ipaddress
 import logging
+import os
 import random
 import signal
 import sys
@@ -17,6 +18,7 @@ from dtu.app.config import DtuConfig, load_config
 from dtu.app.control_link import ControlLink
 from dtu.app.desk_face import DeskFace, menu_chord
 from dtu.app.display_link import DisplayLink, Drawn, FirstFrame, Lamps, LinkEvent, LinkLost
+from dtu.app.drivers import Drivers
 from dtu.app.input_desk import InputDesk
 from dtu.app.query_socket import QuerySocket
 from dtu.app.screen_sleep import ScreenSleep
@@ -25,7 +27,7 @@ from dtu.app.service_manager import ServiceManager
 from dtu.app.sound_link import SoundLink, open_sound
 from dtu.app.tls import IdentityError, client_context
 from dtu.app.volume_knob import VolumeKnob
-from dtu.core import actions
+from dtu.core import actions, story
 from dtu.core.events import CardAnswered, CardEvent
 from dtu.core.finder import Finder
 from dtu.core.input.events import Leds
@@ -33,16 +35,8 @@ from dtu.core.ip6 import Ip6
 from dtu.core.lease import Lease, NoLease
 from dtu.core.lookups import Answer
 from dtu.core.terminal import Terminal
-from dtu.drivers.card.base import CardDriver
-from dtu.drivers.card.pcsc import PcscCardDriver
-from dtu.drivers.card.scripted import ScriptedCardDriver
 from dtu.drivers.display.base import Screen, ScreenError
 from dtu.drivers.display.pygame_screen import open_screen
-from dtu.drivers.input.evdev_input import EvdevInput
-from dtu.drivers.net.carrier import CarrierWatch
-from dtu.drivers.net.ip6_watch import Ip6Watch
-from dtu.drivers.net.lease_file import LeaseFile
-from dtu.drivers.net.lookups import NetworkLookups
 from roamwire.settings import SettingsError
 
 _LOG = logging.getLogger("dtu")
@@ -70,7 +64,8 @@ class TerminalProcess:
         self._control = ControlLink(tls, self._link_opened, self._line, self._link_closed)
         self._display = DisplayLink(screen, tls, self._display_event)
         self._sleep = ScreenSleep(screen, config.screen_off_s)
-        driver = EvdevInput() if config.input == "evdev" else None
+        self._drivers = Drivers(config)
+        self._network = self._drivers.network
         self._face = DeskFace(
             config, screen, self._terminal, address=self._address, carry_on=self._carry_on
         )
@@ -78,7 +73,7 @@ class TerminalProcess:
             self._display,
             screen.move_pointer,
             screen.size,
-            driver,
+            self._drivers.input,
             [menu_chord(config.menu_keys)],
             self._face.hotkey,
             self._sleep.stirred,
@@ -90,11 +85,6 @@ class TerminalProcess:
             self._volume = VolumeKnob(self._sound.server, self._volume_is)
             self._face.set_volume = self._volume.turn
         self._query = QuerySocket(config.group_port, config.interface, self._datagram)
-        self._lease_file = LeaseFile(config.lease_file)
-        self._lookups = NetworkLookups()
-        self._card: CardDriver = PcscCardDriver() if config.card == "pcsc" else ScriptedCardDriver()
-        self._carrier = CarrierWatch(config.interface)
-        self._ip6_watch = Ip6Watch(config.interface, config.router_file)
         self._lease: Lease | None = None
         self._ip6 = Ip6(config.interface)
         self._timer: asyncio.TimerHandle | None = None
@@ -103,7 +93,11 @@ class TerminalProcess:
         self._bench: BenchChannel | None = None
         if config.bench_socket is not None:
             self._bench = BenchChannel(
-                config.bench_socket, self._input.post, screen.snapshot, self._state
+                config.bench_socket,
+                self._drivers.feed(self._input.post),
+                screen.snapshot,
+                self._state,
+                self._drivers.orders,
             )
 
     async def run(self) -> None:
@@ -114,11 +108,11 @@ class TerminalProcess:
         if self._bench is not None:
             await self._bench.start()
         self._query.start()
-        self._lookups.start(self._looked_up)
-        self._lease_file.start(self._lease_changed)
-        self._carrier.start(self._cable)
-        self._ip6_watch.start(self._ip6_changed)
-        self._card.start(self._post_card)
+        self._network.lookups.start(self._looked_up)
+        self._network.lease.start(self._lease_changed)
+        self._network.carrier.start(self._cable)
+        self._network.ip6.start(self._ip6_changed)
+        self._drivers.card.start(self._post_card)
         if self._volume is not None:
             self._volume.look()
         self._input.start()
@@ -126,10 +120,11 @@ class TerminalProcess:
         self._monitors_changed()
         pump = loop.create_task(self._pump_screen())
         watchdog = loop.create_task(self._feed_watchdog(self._service_manager.watchdog_s))
-        _LOG.info("terminal %s", self._config.name)
+        _LOG.info("terminal %s begins", self._config.name)
         self._carry_on()
         self._service_manager.ready()
         await self._stop.wait()
+        _LOG.info("terminal %s ends", self._config.name)
         self._service_manager.stopping()
         await self._shut_down(pump, watchdog)
 
@@ -139,11 +134,11 @@ class TerminalProcess:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._timer is not None:
             self._timer.cancel()
-        await asyncio.get_running_loop().run_in_executor(None, self._card.stop)
-        self._lease_file.stop()
-        self._carrier.stop()
-        self._ip6_watch.stop()
-        await self._lookups.close()
+        await asyncio.get_running_loop().run_in_executor(None, self._drivers.card.stop)
+        self._network.lease.stop()
+        self._network.carrier.stop()
+        self._network.ip6.stop()
+        await self._network.lookups.close()
         self._input.detach(session_lives=True)
         self._input.stop()
         self._close_sound()
@@ -180,7 +175,7 @@ class TerminalProcess:
     def _monitors_changed(self) -> None:
         """Another monitor, or one with another size: the session is to have it at once."""
         size = self._screen.size
-        _LOG.info("the screen is %dx%d, %d monitors", *size, len(self._screen.layout))
+        _LOG.info("the screen is %dx%d on %d monitors", *size, len(self._screen.layout))
         self._trace("screen", width=size[0], height=size[1])
         self._display.set_layout(self._screen.layout)
         self._input.resize(size)
@@ -194,6 +189,7 @@ class TerminalProcess:
         self._carry_on()
 
     def _cable(self, plugged: bool) -> None:
+        _LOG.info("the network cable is %s", "in" if plugged else "out")
         self._trace("cable", plugged=plugged)
         self._terminal.cable(plugged, time.monotonic())
         self._carry_on()
@@ -247,6 +243,7 @@ class TerminalProcess:
         if isinstance(event, FirstFrame):
             self._face.session_shown()
             self._service_manager.status(f"Session {event.session}")
+            _LOG.info("session %s is on the screen", event.session)
             self._input.attach()
             self._sleep.session_shown()
             self._trace("first_frame", session=event.session, epoch=event.epoch, at=event.at)
@@ -286,6 +283,7 @@ class TerminalProcess:
     def _carry_out(self, action: actions.Action) -> None:
         match action:
             case actions.Connect():
+                _LOG.info("trying server %s", story.server(action.server))
                 self._trace("connect", host=action.server.host, address=action.server.address)
                 self._control.connect(action.attempt, action.server)
             case actions.Hangup():
@@ -305,11 +303,13 @@ class TerminalProcess:
             case actions.Blank():
                 self._face.blank()
                 self._close_sound()
+                _LOG.info("the screen is wiped")
                 self._trace("blank")
             case actions.Show():
                 words = self._face.show(action)
                 self._service_manager.status(words.title)
                 self._sleep.message(words.code)
+                _LOG.info("screen %d: %s", words.code, words.title)
                 self._trace("words", code=words.code, title=words.title)
             case actions.Offered():
                 self._face.offered(action.offers)
@@ -319,7 +319,7 @@ class TerminalProcess:
                 self._query.broadcast(action.data, self._broadcast_address())
             case actions.Lookup():
                 self._trace("lookup", question=type(action.question).__name__)
-                self._lookups.ask(action)
+                self._network.lookups.ask(action)
             case actions.Report():
                 _LOG.info("%s", action.text)
 
@@ -373,7 +373,10 @@ def main(arguments: list[str] | None = None) -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    logging.basicConfig(level=config.log_level.upper(), format="dtu %(levelname)s %(message)s")
+    # The journal has its own clock.
+    moment = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "
+    log_format = f"{moment}dtu %(levelname)s %(message)s"
+    logging.basicConfig(level=config.log_level.upper(), format=log_format)
     try:
         screen = open_screen(config.display, config.width, config.height, config.screen_mode)
         asyncio.run(_run(config, screen))

@@ -75,6 +75,17 @@ class Heard:
 Answer = Addresses | Records | Heard
 
 
+def nothing_found(question: Question) -> Answer:
+    """The empty answer to a question."""
+    match question:
+        case AddressesOf():
+            return Addresses()
+        case ServiceOf():
+            return Records()
+        case Neighbours():
+            return Heard()
+
+
 def in_order(records: Iterable[SrvRecord], rng: random.Random) -> list[SrvRecord]:
     """Records in the order in which they are tried: RFC 2782, "Usage rules"; at most MAX_LISTED.
 

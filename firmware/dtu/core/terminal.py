@@ -11,7 +11,7 @@ import random
 from collections import Counter, deque
 from dataclasses import replace
 
-from dtu.core import catalogue, timing
+from dtu.core import catalogue, story, timing
 from dtu.core.actions import (
     Action,
     Blank,
@@ -24,7 +24,7 @@ from dtu.core.actions import (
     Report,
     SendLine,
 )
-from dtu.core.events import CardEvent, CardPresented, ReaderReady
+from dtu.core.events import CardEvent, CardPresented, CardRemoved, ReaderReady
 from dtu.core.face import Face
 from dtu.core.finder import Finder
 from dtu.core.heartbeat import Heartbeat
@@ -210,8 +210,7 @@ class Terminal:
         self._search.at = now + timing.RETURN_RETRY_S
 
     def _where(self) -> str:
-        here = self.server
-        return f"{here.host or 'unnamed'} ({here.address}:{here.port})" if here else "?"
+        return story.server(self.server)
 
     def _send(self, line: control.Line) -> None:
         self._actions.append(SendLine(self._attempt, control.encode_line(line)))
@@ -272,21 +271,21 @@ class Terminal:
     def card(self, event: CardEvent, now: float) -> None:
         """Something happened at a reader; only the one that holds our card can end the session."""
         if self._card.is_beside(event):
-            self._report(f"{event}, beside the card that is in")
+            self._report(f"{story.card(event)}, beside the card that is in")
             return
         if isinstance(event, CardPresented):
             self._card_in(event, now)
         elif not isinstance(event, ReaderReady):
             self._card_out()
         self._face.problem = catalogue.problem(event)
-        if self._face.problem is not None:
-            self._report(f"{event}, message {self._face.problem.code}")
+        if not isinstance(event, CardPresented | CardRemoved):
+            self._report(story.card(event))
         self._show()
 
     def _card_in(self, event: CardPresented, now: float) -> None:
         self._card_out()
         self._card.arrives(event.token, event.reader)
-        self._report(f"{event.token.kind} card in")
+        self._report(story.card(event))
         if self.state is State.CONNECTED:
             self._insert(now)
 
@@ -341,7 +340,7 @@ class Terminal:
 
     def _redirected(self, line: control.Redirect, now: float) -> None:
         """Patent step 922: leave this server, insert at the other one with the ticket."""
-        self._report(f"redirected to {line.host} ({line.address})")
+        self._report(f"the session is at another server: going to {line.host} ({line.address})")
         self._leave_session()
         self._drop_attempt()
         self._move(Step.REDIRECTED)
@@ -354,7 +353,7 @@ class Terminal:
             self._await_return(line.retry_ms / 1000, now, asked=True)
         elif self._card.token is not None and line.seq == self._card.seq:
             self._leave_session()
-            self._report(f"session no longer here: {line.reason}")
+            self._report(f"session {line.reason}: it is no longer shown here")
             if (held := catalogue.ended(line)) is not None:
                 # Nothing of the session may stay on this screen: it is not this desk's any more.
                 self._actions.append(Blank())
@@ -376,7 +375,7 @@ class Terminal:
         """The display connection broke while the server is there: ask for the session again."""
         if (session, epoch) != (self.session, self.epoch) or not session:
             return
-        self._report(f"display connection lost: {reason}")
+        self._report(f"session {session}: the picture broke off: {reason}")
         self._leave_session()
         if self._return_until and not self._asked_to_wait:
             self._server_lost(f"both connections broke ({reason})", now)

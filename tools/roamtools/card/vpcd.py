@@ -8,7 +8,6 @@ import time
 from roamtools.card.cards import Card
 
 VPCD_PORT = 35963
-MAX_MESSAGE = 65_535  # the length is 16 bits
 CONNECT_S = 5.0
 
 # pcscd looks at a virtual reader every 0.4 s: a card that is in again before that was never out.

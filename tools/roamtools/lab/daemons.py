@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -150,17 +151,23 @@ def card_job() -> Job:
 
 def dhcp_job(name: str) -> Job:
     """A terminal's own DHCP client with the terminal's own hook."""
-    script = plan.project_root() / "firmware" / "etc" / "udhcpc" / "roamdesk.script"
-    command = ["udhcpc", "-f", "-i", "eth0", "-s", str(script), "-V", "roamdesk.dtu"]
-    command += ["-p", f"{DTU_RUN_DIR}/udhcpc-eth0.pid", "-O", "43", "-O", "224"]
-    command += ["-x", f"hostname:{name}", "-t", "3", "-T", "1", "-A", "2"]
-    return Job("udhcpc", command, restart=True, env={"ROAMDESK_RUN_DIR": DTU_RUN_DIR})
+    return Job("udhcpc", _unit_command("roamdesk-dhcp@.service", name), restart=True)
 
 
-def link_job() -> Job:
+def link_job(name: str) -> Job:
     """What wakes the DHCP client when the cable is put in, and asks routers."""
-    script = plan.project_root() / "firmware" / "etc" / "network" / "roamdesk-link"
-    return Job("link", [str(script), "eth0"], restart=True, env={"ROAMDESK_RUN_DIR": DTU_RUN_DIR})
+    return Job("link", _unit_command("roamdesk-link@.service", name), restart=True)
+
+
+def _unit_command(unit: str, host: str) -> list[str]:
+    """What a terminal's unit runs, for the desk's interface and with the files of this tree."""
+    firmware = plan.project_root() / "firmware"
+    lines = (firmware / "systemd" / unit).read_text(encoding="utf-8").splitlines()
+    (command,) = (line for line in lines if line.startswith("ExecStart="))
+    for marker, value in (("%i", "eth0"), ("%H", host)):
+        command = command.replace(marker, value)
+    here = {f"/usr/lib/roamdesk/{file.name}": str(file) for file in firmware.glob("etc/*/*")}
+    return [here.get(word, word) for word in shlex.split(command.removeprefix("ExecStart="))]
 
 
 def sound_job() -> Job:

@@ -246,7 +246,7 @@ class Lab(LabNodes):
         self._credentials.equip_desk(name, node_dir)
         told = daemons.desk_settings(name, settings or {})
         (node_dir / "etc/roamdesk/dtu.toml").write_text(daemons.toml(told))
-        jobs = [daemons.dhcp_job(name), daemons.link_job()]
+        jobs = [daemons.dhcp_job(name), daemons.link_job(name)]
         jobs += [daemons.pcscd_job(), daemons.card_job()]
         if told["display"] == "window":
             jobs.append(daemons.x_job(told["width"], told["height"]))

@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
             say(f"the test guest is {image.disk.parent}")
             return 0
         say(f"starting the guest, display {options.display}")
-        with Guest(image, options.display, options.qemu.split()) as guest:
+        with Guest(image, options.display, options.qemu.split(), systemd=options.systemd) as guest:
             say("the guest runs")
             if options.order == "bench":
                 return _bench(guest, options.timeout)
@@ -49,6 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="qemu", description="Roamdesk's tests in a QEMU guest")
     parser.add_argument("--display", choices=sorted(DISPLAYS), default="virtio")
+    parser.add_argument(
+        "--systemd", action="store_true", help="boot systemd with the terminal's units"
+    )
     parser.add_argument("--timeout", type=float, default=900.0, help="seconds for the command")
     parser.add_argument("--qemu", default="", help="more arguments for QEMU, in one word")
     parser.add_argument("--console", action="store_true", help="print the guest's console")

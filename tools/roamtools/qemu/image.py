@@ -31,6 +31,10 @@ _PACKAGES = (
     "python3-evdev",  # has no wheel for Linux, so the images take Debian's too
     "python3-pyscard",  # the same
     "fonts-dejavu-core",
+    "systemd",  # for tests of units; other guests start without it
+    "udhcpc",
+    "dnsmasq-base",
+    "ndisc6",
 )
 
 # What of the lock is not taken as a wheel: Debian's packages above, and the tools of developers.

@@ -17,8 +17,8 @@ from roamtools.qemu.actions import Actions
 from roamtools.qemu.image import ROOT, GuestImage
 from roamtools.qemu.qmp import Qmp, QmpError
 
-_BOOT_S = 300.0
-"""25 s on an idle machine with two cores, without KVM."""
+_BOOT_S = 600.0
+"""25 s on an idle machine with two cores, without KVM; 80 s with systemd; more beside work."""
 
 _QMP_S = 30.0
 _END_S = 10.0
@@ -33,6 +33,7 @@ DISPLAYS = {
 """The guest's graphics card. Only virtio-gpu has a second output and monitors that come and go."""
 
 _HEADS = {"virtio": 2, "bochs": 1, "none": 0}
+_NICS = ("nic0", "nic1")
 _INPUT = ("usb-kbd,id=kbd0", "usb-mouse,id=mouse0", "usb-tablet,id=tablet0")
 
 
@@ -49,10 +50,17 @@ class Done:
 
 
 class Guest:
-    """A running guest; use it with `with`. `share` is the folder that the guest has as /out."""
+    """A running guest; use it with `with`. `share` is the folder that the guest has as /out.
+
+    With `systemd` it boots that, with the terminal's units and two network cards on one hub.
+    """
 
     def __init__(
-        self, image: GuestImage, display: str = "virtio", extra: Sequence[str] = ()
+        self,
+        image: GuestImage,
+        display: str = "virtio",
+        extra: Sequence[str] = (),
+        systemd: bool = False,
     ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="roamdesk-qemu-"))
         self.share = self._folder / "out"
@@ -61,7 +69,7 @@ class Guest:
         self._qmp: Qmp | None = None
         self._numbers = 0
         try:
-            self._start(image, display, extra)
+            self._start(image, display, extra, systemd)
         except BaseException:
             self.stop()
             raise
@@ -140,8 +148,8 @@ class Guest:
 
     # -- starting
 
-    def _start(self, image: GuestImage, display: str, extra: Sequence[str]) -> None:
-        command = [*_command_line(image, display, self._folder), *extra]
+    def _start(self, image: GuestImage, display: str, extra: Sequence[str], systemd: bool) -> None:
+        command = [*_command_line(image, display, self._folder, systemd), *extra]
         with (self._folder / "qemu.log").open("wb") as log:
             try:
                 self._qemu = subprocess.Popen(
@@ -191,13 +199,16 @@ class Guest:
         return message
 
 
-def _command_line(image: GuestImage, display: str, folder: Path) -> list[str]:
+def _command_line(image: GuestImage, display: str, folder: Path, systemd: bool) -> list[str]:
+    kernel = "root=/dev/vda ro console=ttyS0 loglevel=4 init=/usr/local/sbin/guest-init"
+    if systemd:
+        kernel += " roamdesk.systemd net.ifnames=0 systemd.condition_needs_update=0"
     command = [
         *("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"),
         *("-machine", "q35,i8042=off,vmport=off", "-accel", "tcg,thread=multi"),
         *("-cpu", "max", "-smp", str(_CPUS), "-m", str(_MEMORY_MIB)),
         *("-kernel", str(image.kernel), "-initrd", str(image.initrd)),
-        *("-append", "root=/dev/vda ro console=ttyS0 loglevel=4 init=/usr/local/sbin/guest-init"),
+        *("-append", kernel),
         *("-drive", f"file={image.disk},format=raw,if=virtio,snapshot=on"),
         *("-serial", f"file:{folder}/console.log"),
         *("-qmp", f"unix:{folder}/qmp.sock,server=on,wait=off"),
@@ -212,10 +223,21 @@ def _command_line(image: GuestImage, display: str, folder: Path) -> list[str]:
         command += ["-device", f"{device},bus=usb.0"]
     if DISPLAYS[display]:
         command += ["-device", DISPLAYS[display]]
+    if systemd:
+        command += _network_cards()
     for head in range(_HEADS[display]):
         socket_path = f"unix:{folder}/vnc{head}.sock"
         command += ["-vnc", f"{socket_path},id=vnc{head},display=gpu0,head={head}"]
     return command
+
+
+def _network_cards() -> list[str]:
+    """Two network cards that are joined inside QEMU: eth0 and eth1."""
+    line: list[str] = []
+    for name in _NICS:
+        line += ["-netdev", f"hubport,id={name}-hub,hubid=0"]
+        line += ["-device", f"virtio-net-pci,id={name},netdev={name}-hub,romfile="]
+    return line
 
 
 def _port(name: str, folder: Path) -> list[str]:

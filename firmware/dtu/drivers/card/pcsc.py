@@ -205,7 +205,6 @@ class PcscCardDriver:
 
         def post_until_stopped(event: CardEvent | CardAnswered) -> None:
             if not stopping.is_set():
-                log.info("card: %s", event)
                 post(event)
 
         insertions = self._insertions

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from dtu.core.actions import Lookup
-from dtu.core.lookups import Addresses, AddressesOf, Answer, Heard, Neighbours, Records, ServiceOf
+from dtu.core.lookups import AddressesOf, Answer, Neighbours, ServiceOf, nothing_found
 from dtu.drivers.net import dns_lookup, mdns
 from dtu.drivers.net.base import PostAnswer
 
@@ -39,14 +39,7 @@ class NetworkLookups:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _answer(self, lookup: Lookup) -> None:
-        answer: Answer
-        match lookup.question:
-            case AddressesOf():
-                answer = Addresses()
-            case ServiceOf():
-                answer = Records()
-            case Neighbours():
-                answer = Heard()
+        answer = nothing_found(lookup.question)
         try:
             answer = await self._ask(lookup)
         except Exception:
