@@ -32,6 +32,7 @@ from dtu.core.input.events import Leds
 from dtu.core.ip6 import Ip6
 from dtu.core.lease import Lease, NoLease
 from dtu.core.lookups import Answer
+from dtu.core.refusals import Refused
 from dtu.core.terminal import Terminal
 from dtu.drivers.card.base import CardDriver
 from dtu.drivers.card.pcsc import PcscCardDriver
@@ -224,7 +225,7 @@ class TerminalProcess:
         self._terminal.receive_line(attempt, line, time.monotonic())
         self._carry_on()
 
-    def _link_closed(self, attempt: int, reason: str) -> None:
+    def _link_closed(self, attempt: int, reason: str | Refused) -> None:
         self._terminal.link_closed(attempt, reason, time.monotonic())
         self._carry_on()
 
@@ -358,6 +359,7 @@ class TerminalProcess:
             "epoch": shown[1] if shown else 0,
             "code": words.code if words else 0,
             "title": words.title if words else "",
+            "text": words.text if words else "",
             "menu": self._face.menu_page,
             "sound": self._sound.channels if self._sound else 0,
         }

@@ -6,6 +6,7 @@ on the phone. 1x network and terminal, 2x card, 3x from the server, 4x session, 
 """
 
 from dtu.core.events import CardEvent, CardUnreadable, ReaderMissing
+from dtu.core.refusals import Refusal, Refused
 from dtu.core.words import Icon, Message
 from roamwire.control import Disconnect
 from roamwire.notices import DisconnectReason, NoticeCode
@@ -85,6 +86,13 @@ READER_PROBLEMS = {"no_reader": NO_READER, "no_service": NO_SERVICE}
 LOW_TRUST = ("uid", "pseudo")
 """Kinds of tokens that prove nothing (DESIGN section 5); the keys of their notes."""
 
+REFUSALS = {
+    Refusal.OURS: CERTIFICATE_REFUSED,
+    Refusal.CLOCK: CLOCK_WRONG,
+    Refusal.EXPIRED: Message(CERTIFICATE_REFUSED.code, Icon.CLOCK, form="expired"),
+    Refusal.FOREIGN: Message(CERTIFICATE_REFUSED.code, Icon.LOCK, form="foreign"),
+}
+
 _ASK_AGAIN = {
     DisconnectReason.DRAINED.value: DRAINED,
     DisconnectReason.FAILED.value: SESSION_STOPPED,
@@ -120,6 +128,11 @@ def ended(line: Disconnect) -> Message | None:
         return None
     at = Message(TAKEN_OVER.code, TAKEN_OVER.icon, form="at")
     return at.about(desk=line.desk) if line.desk else TAKEN_OVER
+
+
+def refused(verdict: Refused | None) -> Message | None:
+    """Why no server has us although one answers; None if that is not known."""
+    return REFUSALS[verdict.why].about(time=verdict.clock) if verdict else None
 
 
 def asked_again(reason: str) -> Message:
