@@ -47,6 +47,13 @@ PIN_ACCEPTED = Message(54, Icon.OK)
 
 CHOOSE_SESSION = Message(61, Icon.LIST)
 
+TAKEN_OVER_AT = Message(43, Icon.SCREEN, form="at")
+SERVER_EXPIRED = Message(19, Icon.CLOCK, form="expired")
+SERVER_FOREIGN = Message(19, Icon.LOCK, form="foreign")
+
+VARIANTS = (SERVER_EXPIRED, SERVER_FOREIGN, TAKEN_OVER_AT)
+"""Another sentence under a number that has one already."""
+
 OTHER = "other"
 """Key of the title over a message of the server that we have no words for."""
 
@@ -89,8 +96,8 @@ LOW_TRUST = ("uid", "pseudo")
 REFUSALS = {
     Refusal.OURS: CERTIFICATE_REFUSED,
     Refusal.CLOCK: CLOCK_WRONG,
-    Refusal.EXPIRED: Message(CERTIFICATE_REFUSED.code, Icon.CLOCK, form="expired"),
-    Refusal.FOREIGN: Message(CERTIFICATE_REFUSED.code, Icon.LOCK, form="foreign"),
+    Refusal.EXPIRED: SERVER_EXPIRED,
+    Refusal.FOREIGN: SERVER_FOREIGN,
 }
 
 _ASK_AGAIN = {
@@ -102,6 +109,7 @@ _ASK_AGAIN = {
 def everything() -> tuple[Message, ...]:
     """All messages that have words of their own, by number."""
     named = [value for value in globals().values() if isinstance(value, Message)]
+    named = [message for message in named if message not in VARIANTS]
     return tuple(sorted({*named, *NOTICES.values()}, key=lambda message: message.code))
 
 
@@ -126,8 +134,7 @@ def ended(line: Disconnect) -> Message | None:
         return ENDED
     if line.reason != DisconnectReason.TAKEN_OVER.value:
         return None
-    at = Message(TAKEN_OVER.code, TAKEN_OVER.icon, form="at")
-    return at.about(desk=line.desk) if line.desk else TAKEN_OVER
+    return TAKEN_OVER_AT.about(desk=line.desk) if line.desk else TAKEN_OVER
 
 
 def refused(verdict: Refused | None) -> Message | None:
