@@ -65,7 +65,14 @@ class TerminalProcess:
             mdns=config.mdns,
         )
         self._server_list = ServerListFile(config.server_list, config.key, config.ca)
-        self._terminal = Terminal(config.name, screen.size, finder, rng, language=config.language)
+        self._terminal = Terminal(
+            config.name,
+            screen.size,
+            finder,
+            rng,
+            language=config.language,
+            keyboard=config.keyboard_layout,
+        )
         self._terminal.remembered(self._server_list.load())
         tls = client_context(config.ca, config.cert, config.key)
         self._control = ControlLink(tls, self._link_opened, self._line, self._link_closed)

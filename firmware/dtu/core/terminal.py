@@ -56,6 +56,7 @@ class Terminal:
         rng: random.Random,
         *,
         language: str = "en",
+        keyboard: str = "",
     ) -> None:
         self.state = State.NO_ADDRESS
         self.server: Server | None = None
@@ -63,7 +64,7 @@ class Terminal:
         self.epoch = 0
         self.server_version = ""
         self.dropped: Counter[str] = Counter()
-        self._hello = control.Hello(name, width=size[0], height=size[1], language=language)
+        self._hello = control.Hello(name, "1", *size, language, keyboard)
         self._actions: deque[Action] = deque()
         self._attempt = 0
         self._card = Presence(rng)
