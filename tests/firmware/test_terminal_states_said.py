@@ -1,5 +1,7 @@
 """Each state that a person can meet, reached by the whole terminal core: which number it says."""
 
+from functools import partial
+
 import pytest
 
 from dtu.core import catalogue
@@ -83,7 +85,7 @@ def locked():
     return bench
 
 
-SAID = {
+SAID = {int(code): partial(noticed, code) for code in NoticeCode} | {
     11: Bench,
     12: no_address,
     13: lambda: bench_at(State.SEEKING),
@@ -99,12 +101,6 @@ SAID = {
     26: lambda: reader(ReaderMissing("no_service")),
     27: opening,
     28: lambda: reader(CardUnreadable(READER, "busy", 100.0)),
-    31: lambda: noticed(NoticeCode.NOT_REGISTERED),
-    32: lambda: noticed(NoticeCode.TOKEN_DISABLED),
-    33: lambda: noticed(NoticeCode.SESSION_FAILED),
-    34: lambda: noticed(NoticeCode.NO_SERVER_FREE),
-    35: lambda: noticed(NoticeCode.REGISTRY_DOWN),
-    36: lambda: noticed(NoticeCode.STARTING),
     41: lost,
     42: restarting,
     43: lambda: disconnected(DisconnectReason.TAKEN_OVER, desk="desk2"),
@@ -119,7 +115,7 @@ ELSEWHERE = {
     61: "title of a page of the menu: tests/firmware/test_menu.py",
     17: "for enrolment",
     18: "for updates",
-    51: "for PIN", 52: "for PIN", 53: "for PIN", 54: "for PIN",
+    51: "for PIN", 52: "for PIN", 54: "for PIN",
 }  # fmt: skip
 """What no event of the core leads to (yet): docs/screens.md says so too."""
 
