@@ -11,7 +11,7 @@ import pytest
 
 from dtu.core.input.codes import SCAN_CODES
 from dtu.core.rfb import LedState, RfbClient
-from roamtools.demo.desk import Desk, wait_until
+from roamtools.demo.desk import EDITOR, Desk, wait_until
 from roamtools.lab.lab import Lab
 from sessionhost.adapters import xserver
 
@@ -160,7 +160,7 @@ def test_a_session_writes_by_the_layout_of_the_desk_that_shows_it(tmp_path):
             desk = desks[layout]
             session = desk.insert("A")
             wait_until("the editor is there", lambda: desk.ink().mean() < 0.2)
-            desk.type_in_editor("")
+            lab.click(desk.name, (EDITOR[0] + EDITOR[2]) // 2, (EDITOR[1] + EDITOR[3]) // 2)
             for code in (KEY_Q, KEY_Y, KEY_Z, KEY_SEMICOLON):
                 strike(desk, code)
             strike(desk, LEFT_CONTROL, KEY_S)

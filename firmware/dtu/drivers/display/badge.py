@@ -27,14 +27,15 @@ def lay_out_badge(text: str, screen: tuple[int, int], measure: Measure) -> Page:
     texts = balance(text, size, inner_width(screen) - 3 * size, measure)
     line_height = measure(text, size)[1]
     text_width = max(measure(each, size)[0] for each in texts)
-    width = text_width + 2 * size + 2 * size
-    height = len(texts) * line_height + size // 2 * 2
+    width = text_width + 4 * size
+    above = size // 4
+    height = len(texts) * line_height + 2 * above
     left = (screen[0] - width) // 2
     lines = tuple(
-        Line(each, size, TITLE_COLOUR, left + 3 * size, size // 2 + number * line_height)
+        Line(each, size, TITLE_COLOUR, left + 3 * size, above + number * line_height)
         for number, each in enumerate(texts)
     )
-    side = size * 3 // 2
+    side = line_height
     sign = Picture(Icon.WARNING, CODE_COLOUR, left + size, (height - side) // 2, side)
     return Page(left, 0, width, height, lines, (sign,))
 
