@@ -121,7 +121,7 @@ def play(folder, ours, theirs, wanted, *, desk=None, server=None):
             group_dir=theirs.folder, identity_cert=server[0], identity_key=server[1]
         )
         host.control = ControlServer(server_context(config), host)
-        await host.control.start(port)
+        host.control.start(port)
         ca = ours.folder / "ca.crt"
         with terminal(folder, port, ca, *desk):
             state = await asyncio.to_thread(words_on_screen, folder, wanted)
