@@ -8,12 +8,14 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from PIL import Image
 
+from dtu.core.menu import MenuView
 from dtu.core.rfb import Cursor, Rect
 from dtu.core.words import Words
 from dtu.drivers.display.pygame_screen import PygameScreen
-from dtu.drivers.display.words_page import BACKGROUND
+from dtu.drivers.display.words_page import BACKGROUND, PANEL
 
 WORDS = Words(41, "Looking for your session", "The server does not answer. Trying another one.")
 RED, GREEN = (250, 10, 20), (10, 240, 30)
@@ -120,6 +122,41 @@ class ScreenContract:
             rig.screen.move_pointer(x, 40)
         rig.until(lambda: is_colour(rig.look("pointer")[38:46, 208:216], (255, 255, 255)))
         assert int((rig.look("pointer") != RED).any(axis=2).sum()) == 8 * 8
+
+    def test_a_badge_stays_above_the_session_and_leaves_nothing_behind(self, rig):
+        size = rig.screen.size
+        session = frame(size, RED)
+        rig.screen.show_session(session, (), cursor())
+        rig.screen.show_badge("Low trust")
+        rig.until(lambda: is_colour(rig.look("badge")[2, size[0] // 2], PANEL))
+        covered = (rig.look("badge") != RED).any(axis=2)
+        assert not covered[size[1] // 8 :].any(), "it covers too much"
+        session[:, :, :3] = GREEN[::-1]
+        rig.screen.show_session(session, (Rect(0, 0, *size),), cursor())
+        rig.until(lambda: tuple(rig.look("below")[-1, -1]) == GREEN)
+        assert ((rig.look("below") != GREEN).any(axis=2) == covered).all()
+        rig.screen.show_badge("")
+        rig.until(lambda: is_colour(rig.look("gone"), GREEN))
+
+    @pytest.mark.parametrize("what", ["pointer", "menu", "words", "blank"])
+    def test_a_badge_makes_room(self, rig, what):
+        middle = rig.screen.size[0] // 2
+        session = frame(rig.screen.size, RED)
+        rig.screen.show_session(session, (), None)
+        rig.screen.show_badge("Low trust")
+        if what == "pointer":
+            rig.screen.move_pointer(middle, 2)
+        elif what == "menu":
+            rig.screen.show_menu(MenuView("Menu", "", (), -1, ""))
+            rig.screen.show_menu(None)
+        elif what == "words":
+            rig.screen.show_words(WORDS, dim=True)
+            rig.screen.show_session(session, (), None)
+        else:
+            rig.screen.blank()
+            rig.screen.show_badge("Low trust")
+        expected = (0, 0, 0) if what == "blank" else RED
+        rig.until(lambda: is_colour(rig.look("room"), expected))
 
     def test_what_was_shown_while_asleep_is_there_on_waking(self, rig):
         rig.screen.show_session(frame(rig.screen.size, RED), (), None)

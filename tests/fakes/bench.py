@@ -171,9 +171,9 @@ def bench_at(state, card=None, **options):
     return bench
 
 
-def in_session(**options):
+def in_session(card=ALICE, **options):
     """A terminal that shows Alice's session `a1`, epoch 1, at s1."""
-    bench = bench_at(State.CONNECTED, ALICE, **options)
+    bench = bench_at(State.CONNECTED, card, **options)
     bench.hear(control.Connect(bench.seq, "a1", 1, "t1", 7010, "alice"))
     bench.picture()
     bench.done.clear()

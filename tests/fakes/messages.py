@@ -75,4 +75,6 @@ def messages(kind):
     for name in ("host", "policy") if kind in DATAGRAMS else ():
         if name in fields:
             fields[name] = names  # a host message has 1400 bytes for all its texts together
+    if "keyboard" in fields:
+        fields["keyboard"] = st.sampled_from(["", "de", "us(intl)", "us,ru"])
     return st.builds(kind, **fields)

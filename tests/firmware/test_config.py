@@ -44,6 +44,8 @@ def test_paths_are_paths(write, tmp_path):
         ('servers = ["a b"]', "'servers' is not a name"),
         ('ca = ""', "must not be empty"),
         ("width = 9000", "320 to 8192"),
+        ('keyboard_layout = "German"', "no XKB layout such as de"),
+        ('keyboard_layout = "de -option x"', "no XKB layout such as de"),
     ],
 )
 def test_a_wrong_setting_is_refused(write, text, words):

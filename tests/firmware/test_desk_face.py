@@ -1,6 +1,7 @@
 """Messages and menu on the headless screen, with keys and mouse through the real input router."""
 
 import io
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -12,12 +13,14 @@ from dtu.core import catalogue
 from dtu.core.actions import Blank, Offered, Show
 from dtu.core.input.events import Key, Pointer
 from dtu.core.rfb import Rect
+from dtu.core.timing import LOW_TRUST_S
 from dtu.drivers.display import pygame_screen
 from dtu.drivers.display.menu_page import SELECTED
 from dtu.drivers.display.words_page import BACKGROUND, PANEL
 from dtu.drivers.input.keysyms import strokes
-from fakes.bench import in_session
+from fakes.bench import ALICE, in_session
 from roamwire.control import Browse, Offer, Select, Sessions, SignOff
+from roamwire.tokens import Token
 
 pygame = pygame_screen.pygame
 MENU = "<ctrl-alt-home>"
@@ -40,8 +43,8 @@ class SessionKeys:
 class Sitting:
     """A terminal in a session, its screen, and a person's hands."""
 
-    def __init__(self, tmp_path, screen):
-        self.bench = in_session()
+    def __init__(self, tmp_path, screen, card=ALICE):
+        self.bench = in_session(card)
         self.screen = screen
         self.path = tmp_path / "look.png"
         values = SETTINGS.defaults() | {"name": "desk1"}
@@ -100,15 +103,51 @@ def screen(monkeypatch):
 def desk(tmp_path, screen, monkeypatch):
     # Timers of key repeat want a loop; none is needed here, nobody holds a key.
     monkeypatch.setattr("asyncio.get_running_loop", NoLoop)
+    monkeypatch.setattr(NoLoop, "timers", [])
     return Sitting(tmp_path, screen)
 
 
 class NoLoop:
-    def call_later(self, delay, call):
+    """A loop whose timers a test lets run out by hand: (seconds, call) each."""
+
+    timers: ClassVar = []
+
+    def call_later(self, delay, call, *arguments):
+        self.timers.append((delay, lambda: call(*arguments)))
         return self
 
     def cancel(self):
         pass
+
+
+def test_a_card_that_proves_nothing_is_named_over_its_session_for_a_while(desk):
+    assert desk.bench.terminal.token.kind == "uid"
+    desk.face.session_shown()
+    assert desk.sees(PANEL)
+    desk.type("a")
+    assert desk.session.keys == [(0x61, True), (0x61, False)], "it takes no key"
+    (timer,) = (call for seconds, call in NoLoop.timers if seconds == LOW_TRUST_S)
+    timer()
+    assert not desk.sees(PANEL)
+    desk.type("<ctrl-alt-home>")
+    desk.type("<down><enter>")
+    assert desk.face.menu_page == "information", "where it can be read at any time"
+
+
+def test_a_card_that_proves_itself_needs_no_words(tmp_path, screen, monkeypatch):
+    monkeypatch.setattr("asyncio.get_running_loop", NoLoop)
+    desk = Sitting(tmp_path, screen, Token("piv", "1"))
+    desk.face.session_shown()
+    assert not desk.sees(PANEL)
+
+
+def test_a_card_that_is_out_takes_the_line_with_it(desk):
+    desk.face.session_shown()
+    desk.face.blank()
+    assert not desk.look().any()
+    for _, call in NoLoop.timers:
+        call()
+    assert not desk.look().any()
 
 
 def test_the_menu_covers_the_dimmed_session_and_takes_all_keys(desk):

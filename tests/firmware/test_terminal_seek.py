@@ -1,5 +1,6 @@
 """A terminal on its way to a server: power on, candidates, serverQ, DHCP, redirects."""
 
+import random
 from itertools import pairwise
 
 import pytest
@@ -16,9 +17,11 @@ from dtu.core.actions import (
     RememberServers,
     Show,
 )
+from dtu.core.finder import Finder
 from dtu.core.lease import NoLease
 from dtu.core.lookups import Addresses, AddressesOf
 from dtu.core.states import State
+from dtu.core.terminal import Terminal
 from fakes.bench import ALICE, BOB, S1, S2, S3, Bench, answer, bench_at, in_session, targets
 from roamwire import control
 from roamwire.control import Cause, Disconnect, Insert, Redirect, Server
@@ -41,6 +44,16 @@ def test_it_says_who_it_is_and_how_big_its_screen_is():
     bench.opened()
     (hello,) = bench.said(control.Hello)
     assert (hello.dtu, hello.width, hello.height) == ("desk1", 1280, 800)
+
+
+def test_it_says_what_keyboard_it_has():
+    finder = Finder("desk1", random.Random(1), port=7009, dns=False, mdns=False)
+    terminal = Terminal("desk1", (640, 480), finder, random.Random(1), keyboard="de(nodeadkeys)")
+    bench = Bench(terminal=lambda *_: terminal)
+    bench.lease("10.0.0.1")
+    bench.due()
+    bench.opened()
+    assert [hello.keyboard for hello in bench.said(control.Hello)] == ["de(nodeadkeys)"]
 
 
 def test_a_welcome_ends_in_the_words_insert_card():

@@ -7,7 +7,7 @@ import pytest
 
 from dtu.app.languages import languages
 from dtu.core import catalogue
-from dtu.core.words import Icon, Message, Words
+from dtu.core.words import Icon, Words
 from dtu.drivers.display import words_page
 from dtu.drivers.display.icons import GRID, ICONS
 from dtu.drivers.display.words_page import (
@@ -40,9 +40,8 @@ def painter():
 
 
 def sentences(places=PLACES):
-    at = Message(43, Icon.SCREEN, form="at")
-    both = (catalogue.OPENING.noting("uid"), catalogue.OPENING.noting("pseudo"), at)
-    for message in (*catalogue.everything(), *both):
+    both = (catalogue.OPENING.noting("uid"), catalogue.OPENING.noting("pseudo"))
+    for message in (*catalogue.everything(), *catalogue.VARIANTS, *both):
         for language in languages().values():
             yield language.words(message.about(**places), hotkey="Umschalt+Super+Einfg")
 

@@ -31,6 +31,7 @@ from sessionhost.core.actions import (
     Remember,
     Report,
     Revoke,
+    SetKeyboard,
     StartSession,
     StopSession,
 )
@@ -220,6 +221,23 @@ def test_a_first_card_starts_a_session_and_shows_it_when_it_runs(site):
     assert grant.rfb_socket == f"/run/{connect.session}"
     assert site.actions(Remember)[-1].epoch == 1
     assert site.core("s1").group.standing.sessions == 1
+
+
+def test_a_session_gets_the_keyboard_of_each_desk_that_shows_it(site):
+    german, plain, english = site.desk("s1"), site.desk("s1"), site.desk("s1")
+    german.say(Hello(german.name, keyboard="de"))
+    english.say(Hello(english.name, keyboard="us(intl)"))
+    german.insert()
+    assert site.actions(SetKeyboard) == [], "its X server is not up yet"
+    site.run(1.0)
+    session = site.sessions()[0][1]
+    assert site.actions(SetKeyboard) == [SetKeyboard(session, "de")]
+    plain.insert()
+    site.run(1.0)
+    assert len(site.actions(SetKeyboard)) == 1, "a desk without a layout changes nothing"
+    english.insert()
+    site.run(1.0)
+    assert site.actions(SetKeyboard)[1:] == [SetKeyboard(session, "us(intl)")]
 
 
 def test_a_registration_may_name_a_recipe(site):

@@ -67,6 +67,12 @@ class HostSide:
         self.do(self.launcher.start(order))
         return self.next_launcher_event()
 
+    def set_keyboard(self, session: str, layout: str) -> None:
+        async def run() -> None:
+            self.launcher.set_keyboard(session, layout)
+
+        self.do(run())
+
     def ready(self, session: str, user: str = "alice", recipe: str = "desktop") -> str:
         event = self.start(session, user, recipe)
         assert isinstance(event, SessionReady), event

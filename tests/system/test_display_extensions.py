@@ -5,12 +5,14 @@ import re
 import subprocess
 
 import pytest
-from display_desk import Session, contexts, desk_at, seen, until
+from display_desk import HEIGHT, WIDTH, Session, contexts, desk_at, seen, until
 
 from dtu.app.display_link import Lamps
 from dtu.core.rfb import Rect
 
 pytestmark = pytest.mark.system
+
+LEFT_BIT, RIGHT_BIT, BACK_BIT, FORWARD_BIT = 0, 2, 7, 8
 
 
 @pytest.fixture
@@ -58,6 +60,41 @@ def test_lamps_follow_the_session(session, identity, tmp_path):
                 desk.link.key(0xFFE5, False, 0x3A)
                 await until(lambda wanted=wanted: desk.lamps and desk.lamps[-1].leds.caps is wanted)
             assert all(isinstance(each, Lamps) for each in desk.lamps)
+
+    asyncio.run(play())
+
+
+def test_back_and_forward_reach_programs(session, identity, tmp_path):
+    """TigerVNC's sessions have nine buttons from 1.15 on, seven before; the rest goes on."""
+    log = tmp_path / "xev.txt"
+    with log.open("wb") as out:
+        session.start(
+            *("xev", "-geometry", f"{WIDTH}x{HEIGHT}+0+0", "-event", "button"),
+            env={**session.env, "LC_ALL": "C"},
+            stdout=out,
+        )
+
+    def pressed():
+        found = re.findall(r"ButtonPress event.*?button (\d+)", log.read_text(), re.DOTALL)
+        return [int(button) for button in found]
+
+    def stroke(desk, *bits):
+        for bit in bits:
+            desk.link.pointer(50, 50, 1 << bit)
+            desk.link.pointer(50, 50, 0)
+
+    async def play():
+        async with desk_at(session, identity, tmp_path) as desk:
+
+            def window_is_there():
+                stroke(desk, LEFT_BIT)
+                return pressed()
+
+            await until(window_is_there)
+            stroke(desk, FORWARD_BIT, BACK_BIT, RIGHT_BIT)
+            await until(lambda: 3 in pressed())
+            nine = desk.link._connection._view.client._more_buttons
+            assert [each for each in pressed() if each != 1] == ([9, 8, 3] if nine else [3])
 
     asyncio.run(play())
 

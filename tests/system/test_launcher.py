@@ -68,6 +68,49 @@ def test_text_typed_into_the_editor_is_saved_in_the_home(box, host):
     assert notes.stat().st_uid == 2001
 
 
+def layout(box):
+    """The layout of Alice's session, as her own programs see it."""
+    pid, *_ = box.find("xterm")
+    environment = dict(
+        each.split("=", 1) for each in Path(f"/proc/{pid}/environ").read_text().split("\0") if each
+    )
+    asked = [f"{key}={environment[key]}" for key in ("DISPLAY", "XAUTHORITY")]
+    told = box.run("env", *asked, "setxkbmap", "-query", user="alice").stdout
+    return dict(line.split(":", 1) for line in told.splitlines()).get("layout", "").strip()
+
+
+def test_a_session_takes_the_keyboard_layouts_that_it_is_told(box, host):
+    probe = RfbProbe.at(host.ready("s1"))
+    probe.until(painted)
+    probe.close()
+    for wanted in ("de", "fr", "de(nodeadkeys)"):
+        host.set_keyboard("s1", wanted)
+        wait_for(lambda wanted=wanted: layout(box) == wanted, what=wanted)
+    for name in ("us", "ru", "us", "ru", "us"):  # faster than setxkbmap is
+        host.set_keyboard("s1", name)
+    wait_for(lambda: layout(box) == "us", what="the last one")
+    host.set_keyboard("s1", "xx")
+    wait_for(lambda: "keyboard layout xx is not known here" in box.log("launcherd"), what="a word")
+    assert layout(box) == "us"
+    host.set_keyboard("s1", "de;id")
+    wait_for(lambda: "is no XKB layout" in box.log("launcherd"), what="refused")
+    host.set_keyboard("s7", "de")
+    pipe = box.run_dir / "sessions" / "s1" / "keyboard"
+    assert stat.S_IMODE(pipe.stat().st_mode) == 0o600
+    assert pipe.stat().st_uid == 0
+
+
+def test_a_launcher_that_starts_again_still_reaches_sessions(box, host):
+    host.ready("s1")
+    wait_for(lambda: box.find("xterm"), what="a program to ask")
+    box.end("launcherd")
+    wait_for(lambda: not host.launcher.connected, what="the loss is noticed")
+    box.start("launcherd")
+    wait_for(lambda: host.launcher.connected, what="connected again")
+    host.set_keyboard("s1", "de")
+    wait_for(lambda: layout(box) == "de", what="de")
+
+
 def test_nobody_but_root_and_the_gateway_opens_the_rfb_socket(box, host):
     rfb = Path(host.ready("s1"))
     assert stat.S_IMODE(rfb.parent.stat().st_mode) == 0o750

@@ -1,4 +1,4 @@
-"""Scan codes in a real Xtigervnc: each keyboard layout writes its own characters. No TLS here."""
+"""Scan codes in a real Xtigervnc: each keyboard layout writes its own characters."""
 
 import os
 import re
@@ -11,6 +11,8 @@ import pytest
 
 from dtu.core.input.codes import SCAN_CODES
 from dtu.core.rfb import LedState, RfbClient
+from roamtools.demo.desk import EDITOR, Desk, wait_until
+from roamtools.lab.lab import Lab
 from sessionhost.adapters import xserver
 
 pytestmark = pytest.mark.system
@@ -128,6 +130,48 @@ class Typist:
             child.terminate()
             child.wait(PATIENCE_S)
         self.xev.stdout.close()
+
+
+KEY_Q, KEY_Y, KEY_Z, KEY_SEMICOLON = 16, 21, 44, 39
+LEFT_CONTROL, KEY_S = 29, 31
+
+
+def test_a_session_writes_by_the_layout_of_the_desk_that_shows_it(tmp_path):
+    """One session, two desks; neither tells what a key writes, only which key it is."""
+    with Lab(f"layouts-{os.getpid()}") as lab:
+        lab.up(servers=1, desks=0, tied=True)
+        desks = {
+            layout: Desk(lab, lab.add_desk(settings={"keyboard_layout": layout}), tmp_path)
+            for layout in ("us", "de", "")
+        }
+
+        def strike(desk, *codes):
+            with lab.bench(desk.name) as bench:
+                for down, each in ((True, codes), (False, reversed(codes))):
+                    for code in each:
+                        bench.order(op="key", keysym=0, code=code, down=down)
+
+        def written():
+            notes = list((lab.directory / "home").glob("*/notes.txt"))
+            return notes[0].read_text() if notes else ""
+
+        def write(layout, expected):
+            """Four keys in the editor at the desk with that layout; gives the session's name."""
+            desk = desks[layout]
+            session = desk.insert("A")
+            wait_until("the editor is there", lambda: desk.ink().mean() < 0.2)
+            lab.click(desk.name, (EDITOR[0] + EDITOR[2]) // 2, (EDITOR[1] + EDITOR[3]) // 2)
+            for code in (KEY_Q, KEY_Y, KEY_Z, KEY_SEMICOLON):
+                strike(desk, code)
+            strike(desk, LEFT_CONTROL, KEY_S)
+            wait_until(f"{expected!r} is saved", lambda: written().strip() == expected)
+            desk.remove()
+            return session
+
+        first = write("us", "qyz;")
+        assert write("de", "qyz;qzyö") == first
+        assert write("", "qyz;qzyöqzyö") == first, "a desk without a layout changes nothing"
+        assert write("us", "qyz;qzyöqzyöqyz;") == first
 
 
 @pytest.fixture(scope="module")

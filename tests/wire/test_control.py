@@ -22,6 +22,7 @@ from roamwire.control import (
     parse_line,
 )
 from roamwire.errors import LocalProtocolError, RemoteProtocolError
+from roamwire.keyboard import layout_problem
 from roamwire.limits import (
     MAX_INTEGER,
     MAX_LINE_BYTES,
@@ -62,6 +63,27 @@ def test_what_a_golden_line_means():
     assert parse_line(b"welcome host=s1 keepalive_ms=500 lost_ms=1500 server=s2,10.0.0.2,7009") == (
         Welcome("s1", 500, 1500, (Server("s2", "10.0.0.2", 7009),))
     )
+
+
+LAYOUTS = ["us", "de", "us(intl)", "de(nodeadkeys)", "us,ru", "us(dvorak-alt-intl),ru", "3l"]
+NO_LAYOUTS = [
+    "DE", "-layout", "de;reboot", "de -variant x", "$(id)", "../../etc", "de()", "de(", "(x)",
+    ",us", "us,,de", "a,b,c,d,e", "de(no)deadkeys", "de\n", "x" * 33, "dé", "us+inet", "us:2",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_keyboard_layout_goes_with_hello(layout):
+    hello = Hello("desk1", width=1, height=2, keyboard=layout)
+    assert parse_line(encode_line(hello)) == hello
+    assert layout_problem(layout) is None
+
+
+@pytest.mark.parametrize("layout", NO_LAYOUTS)
+def test_nothing_but_a_layouts_name_gets_through(layout):
+    assert layout_problem(layout) is not None
+    with pytest.raises(RemoteProtocolError):
+        parse_line(encode_line(Hello("desk1", keyboard=layout)))
 
 
 @settings(max_examples=300)

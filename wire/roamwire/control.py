@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from roamwire import codec
 from roamwire.errors import LocalProtocolError, RemoteProtocolError
 from roamwire.fields import Fields, ascii_text, decode_fields, encode_fields
+from roamwire.keyboard import layout_problem
 from roamwire.limits import (
+    MAX_LAYOUT_CHARS,
     MAX_LINE_BYTES,
     MAX_LISTED,
     MAX_NAME_CHARS,
@@ -34,13 +36,17 @@ class Cause(enum.Enum):
 
 @dataclass(frozen=True)
 class Hello:
-    """DTU to server, first line: who I am and the size of my screen in pixels."""
+    """DTU to server, first line: who I am and the size of my screen in pixels.
+
+    `keyboard` is the XKB layout of the desk's keyboard, "" if sessions are to keep their own.
+    """
 
     dtu: str
     version: str = "1"
     width: int = 0
     height: int = 0
     language: str = "en"
+    keyboard: str = codec.limit(MAX_LAYOUT_CHARS, "")
 
 
 @dataclass(frozen=True)
@@ -351,6 +357,8 @@ def _message(kind: type, fields: Fields) -> Line:
         values["offers"] = tuple(_offer(value) for key, value in fields if key == "offer")
         if len(values["offers"]) > MAX_OFFERS:
             raise RemoteProtocolError("oversize", f"{len(values['offers'])} sessions offered")
+    if kind is Hello and values.get("keyboard") and (problem := layout_problem(values["keyboard"])):
+        raise RemoteProtocolError("value", f"keyboard {problem}")
     message: Line = kind(**values)
     return message
 

@@ -27,6 +27,9 @@ MAX_PASSWORD_CHARS = 256
 MAX_TICKET_CHARS = 768
 """A redirect ticket: six names, two hashes of 64 hexadecimal digits, proofs, separators."""
 
+MAX_LAYOUT_CHARS = 32
+"""Names of keyboard layouts: the longest pair in use, such as `us(dvorak-alt-intl),ru`, has 22."""
+
 MAX_INTERFACES = 32
 """Interfaces in one host message; servers with more announce the first of them."""
 

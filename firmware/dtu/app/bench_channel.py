@@ -132,7 +132,8 @@ class BenchChannel:
             case "type":
                 await self._type(_text(request, "text"))
             case "key":
-                self._post(KeyEvent(_whole(request, "keysym"), bool(request.get("down"))))
+                code = _whole(request, "code") if "code" in request else 0
+                self._post(KeyEvent(_whole(request, "keysym"), bool(request.get("down")), code))
             case "move":
                 self._post(Pointer(_whole(request, "x"), _whole(request, "y"), 0))
             case "click":

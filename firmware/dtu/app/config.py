@@ -12,6 +12,7 @@ from dtu.core.language import DEFAULT
 from dtu.drivers.display.monitors import mode_problem
 from dtu.drivers.input.keysyms import chord_problem
 from roamwire.identity import name_problem
+from roamwire.keyboard import layout_problem
 from roamwire.settings import MAX_FILE_BYTES, Setting, SettingsError, SettingsTable, Value
 
 DEFAULT_PATH = Path("/etc/roamdesk/dtu.toml")
@@ -34,6 +35,10 @@ def _server(text: str) -> str | None:
     except ValueError:
         return name_problem(text)
     return None
+
+
+def _layout(text: str) -> str | None:
+    return layout_problem(text) if text else None
 
 
 def _filled(text: str) -> str | None:
@@ -101,6 +106,13 @@ SETTINGS = SettingsTable(
             choices=tuple(languages()),
         ),
         Setting(
+            "keyboard_layout",
+            "text",
+            "",
+            "XKB layout of this desk's keyboard, like de or us(intl); empty: sessions keep theirs",
+            check=_layout,
+        ),
+        Setting(
             "menu_keys",
             "text",
             "ctrl-alt-home",
@@ -164,6 +176,7 @@ class DtuConfig:
     input: str
     network: str
     language: str
+    keyboard_layout: str
     menu_keys: str
     sound: str
     sound_socket: Path

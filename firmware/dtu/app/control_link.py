@@ -2,9 +2,11 @@
 
 import asyncio
 import ssl
+import time
 from collections.abc import Callable
 
-from dtu.app.tls import server_name
+from dtu.app.tls import refused, server_name
+from dtu.core.refusals import Refusal, Refused
 from roamwire.control import Server
 from roamwire.errors import RemoteProtocolError
 from roamwire.lines import LineReader
@@ -24,7 +26,7 @@ class ControlLink:
         tls: ssl.SSLContext,
         on_open: Callable[[int], None],
         on_line: Callable[[int, bytes], None],
-        on_closed: Callable[[int, str], None],
+        on_closed: Callable[[int, str | Refused], None],
     ) -> None:
         self._tls = tls
         self.on_open = on_open
@@ -51,14 +53,17 @@ class ControlLink:
                 ssl_handshake_timeout=HANDSHAKE_S,
                 ssl_shutdown_timeout=HANDSHAKE_S,
             )
-        except ssl.SSLCertVerificationError as error:
-            self.on_closed(connection.attempt, f"not of our group: {error.verify_message}")
         except ssl.SSLError as error:
-            self.on_closed(connection.attempt, f"TLS: {error.reason or error}")
+            reason = self.refused(error) or f"TLS: {error.reason or error}"
+            self.on_closed(connection.attempt, reason)
         except TimeoutError:
             self.on_closed(connection.attempt, "no answer")
         except OSError as error:
             self.on_closed(connection.attempt, error.strerror or str(error))
+
+    def refused(self, error: BaseException | None) -> Refused | None:
+        """Whether that is about certificates."""
+        return refused(error, self._tls, time.time())
 
     def send(self, attempt: int, line: bytes) -> None:
         """Queue a line on the connection of that attempt."""
@@ -99,7 +104,7 @@ class _Connection(asyncio.Protocol):
         try:
             server_name(transport)
         except RemoteProtocolError as error:
-            self._fail(str(error))
+            self._fail(Refused(Refusal.FOREIGN, str(error)))
             return
         self._link.on_open(self.attempt)
 
@@ -116,9 +121,11 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._dropped:
             self._dropped = True
-            self._link.on_closed(self.attempt, str(exc) if exc else "closed by the server")
+            # In TLS 1.3 the server looks at our certificate when the connection stands for us.
+            reason = self._link.refused(exc) or (str(exc) if exc else "closed by the server")
+            self._link.on_closed(self.attempt, reason)
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, reason: str | Refused) -> None:
         if not self._dropped:
             self.drop()
             self._link.on_closed(self.attempt, reason)

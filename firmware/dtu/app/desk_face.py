@@ -4,6 +4,7 @@ What is said is decided in `dtu.core.terminal`, what the menu does in `dtu.core.
 both to the screen and the input.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ from dtu.app.config import DtuConfig
 from dtu.app.input_desk import InputDesk
 from dtu.app.languages import languages
 from dtu.core.actions import Show
+from dtu.core.catalogue import LOW_TRUST
 from dtu.core.input.events import Key, Pointer
 from dtu.core.input.router import Chord
 from dtu.core.menu import (
@@ -28,6 +30,7 @@ from dtu.core.menu import (
 )
 from dtu.core.states import State
 from dtu.core.terminal import Terminal
+from dtu.core.timing import LOW_TRUST_S
 from dtu.core.words import Words
 from dtu.drivers.display.base import Screen
 from dtu.drivers.input import keysyms
@@ -81,6 +84,7 @@ class DeskFace:
         self._view: MenuView | None = None
         self._shown: Show | None = None
         self._buttons = 0
+        self._badge_timer: asyncio.TimerHandle | None = None
 
     def use_input(self, desk: InputDesk) -> None:
         """Where the menu's keys come from."""
@@ -97,8 +101,15 @@ class DeskFace:
         return self.words
 
     def session_shown(self) -> None:
-        """The session covers the words."""
+        """The session covers the words; a token of low trust is named over it for a while."""
         self.words = self._shown = None
+        if self._badge_timer is not None:
+            self._badge_timer.cancel()
+        token = self._terminal.token
+        if token is not None and token.kind in LOW_TRUST:
+            self._screen.show_badge(self._language.say(f"note.{token.kind}"))
+            loop = asyncio.get_running_loop()
+            self._badge_timer = loop.call_later(LOW_TRUST_S, self._screen.show_badge, "")
 
     def blank(self) -> None:
         """Nothing at all; the next person begins with the terminal's language and no menu."""

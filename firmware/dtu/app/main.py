@@ -34,6 +34,7 @@ from dtu.core.input.events import Leds
 from dtu.core.ip6 import Ip6
 from dtu.core.lease import Lease, NoLease
 from dtu.core.lookups import Answer
+from dtu.core.refusals import Refused
 from dtu.core.terminal import Terminal
 from dtu.drivers.display.base import Screen, ScreenError
 from dtu.drivers.display.pygame_screen import open_screen
@@ -58,7 +59,14 @@ class TerminalProcess:
             mdns=config.mdns,
         )
         self._server_list = ServerListFile(config.server_list, config.key, config.ca)
-        self._terminal = Terminal(config.name, screen.size, finder, rng, language=config.language)
+        self._terminal = Terminal(
+            config.name,
+            screen.size,
+            finder,
+            rng,
+            language=config.language,
+            keyboard=config.keyboard_layout,
+        )
         self._terminal.remembered(self._server_list.load())
         tls = client_context(config.ca, config.cert, config.key)
         self._control = ControlLink(tls, self._link_opened, self._line, self._link_closed)
@@ -220,7 +228,7 @@ class TerminalProcess:
         self._terminal.receive_line(attempt, line, time.monotonic())
         self._carry_on()
 
-    def _link_closed(self, attempt: int, reason: str) -> None:
+    def _link_closed(self, attempt: int, reason: str | Refused) -> None:
         self._terminal.link_closed(attempt, reason, time.monotonic())
         self._carry_on()
 
@@ -358,6 +366,7 @@ class TerminalProcess:
             "epoch": shown[1] if shown else 0,
             "code": words.code if words else 0,
             "title": words.title if words else "",
+            "text": words.text if words else "",
             "menu": self._face.menu_page,
             "sound": self._sound.channels if self._sound else 0,
         }

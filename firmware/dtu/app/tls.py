@@ -2,8 +2,10 @@
 
 import asyncio
 import ssl
+import time
 from pathlib import Path
 
+from dtu.core.refusals import Refusal, Refused
 from roamwire.errors import RemoteProtocolError
 from roamwire.identity import peer_identity
 
@@ -34,6 +36,40 @@ def client_context(ca: Path, cert: Path, key: Path) -> ssl.SSLContext:
             "make both with 'roamctl dtu issue'"
         ) from error
     return context
+
+
+_OUT_OF_DATE = (9, 10)
+"""X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED (openssl/x509_vfy.h)."""
+
+_ALERTS = (
+    frozenset(f"{what}_CERTIFICATE" for what in ("BAD", "UNSUPPORTED"))
+    | frozenset(f"CERTIFICATE_{what}" for what in ("REVOKED", "EXPIRED", "UNKNOWN", "REQUIRED"))
+    | {"UNKNOWN_CA", "ACCESS_DENIED"}
+)
+"""TLS's alerts that are about our certificate (RFC 8446 section 6.2), by OpenSSL's names."""
+
+
+def refused(error: BaseException | None, context: ssl.SSLContext, clock_s: float) -> Refused | None:
+    """What a failed connection says about certificates, at that time of day; None if nothing."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        reason = f"its certificate is refused: {error.verify_message}"
+        if error.verify_code not in _OUT_OF_DATE:
+            return Refused(Refusal.FOREIGN, reason)
+        why = Refusal.EXPIRED if _ca_is_valid(context, clock_s) else Refusal.CLOCK
+        clock = time.strftime("%Y-%m-%d %H:%M", time.localtime(clock_s))
+        return Refused(why, f"{reason}; our clock says {clock}", clock)
+    if isinstance(error, ssl.SSLError):
+        alert = (error.reason or "").partition("_ALERT_")[2]
+        if alert in _ALERTS:
+            words = alert.lower().replace("_", " ")
+            return Refused(Refusal.OURS, f"it refuses our certificate: {words}")
+    return None
+
+
+def _ca_is_valid(context: ssl.SSLContext, clock_s: float) -> bool:
+    """Our group's CA outlives every certificate that it signs, so a clock beyond it is wrong."""
+    ends = [str(each["notAfter"]) for each in context.get_ca_certs()]
+    return any(0 <= clock_s < ssl.cert_time_to_seconds(end) for end in ends)
 
 
 def server_name(transport: asyncio.BaseTransport) -> str:

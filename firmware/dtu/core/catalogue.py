@@ -6,6 +6,7 @@ on the phone. 1x network and terminal, 2x card, 3x from the server, 4x session, 
 """
 
 from dtu.core.events import CardEvent, CardUnreadable, ReaderMissing
+from dtu.core.refusals import Refusal, Refused
 from dtu.core.words import Icon, Message
 from roamwire.control import Disconnect
 from roamwire.notices import DisconnectReason, NoticeCode
@@ -46,6 +47,13 @@ PIN_ACCEPTED = Message(54, Icon.OK)
 
 CHOOSE_SESSION = Message(61, Icon.LIST)
 
+TAKEN_OVER_AT = Message(43, Icon.SCREEN, form="at")
+SERVER_EXPIRED = Message(19, Icon.CLOCK, form="expired")
+SERVER_FOREIGN = Message(19, Icon.LOCK, form="foreign")
+
+VARIANTS = (SERVER_EXPIRED, SERVER_FOREIGN, TAKEN_OVER_AT)
+"""Another sentence under a number that has one already."""
+
 OTHER = "other"
 """Key of the title over a message of the server that we have no words for."""
 
@@ -85,6 +93,13 @@ READER_PROBLEMS = {"no_reader": NO_READER, "no_service": NO_SERVICE}
 LOW_TRUST = ("uid", "pseudo")
 """Kinds of tokens that prove nothing (DESIGN section 5); the keys of their notes."""
 
+REFUSALS = {
+    Refusal.OURS: CERTIFICATE_REFUSED,
+    Refusal.CLOCK: CLOCK_WRONG,
+    Refusal.EXPIRED: SERVER_EXPIRED,
+    Refusal.FOREIGN: SERVER_FOREIGN,
+}
+
 _ASK_AGAIN = {
     DisconnectReason.DRAINED.value: DRAINED,
     DisconnectReason.FAILED.value: SESSION_STOPPED,
@@ -94,6 +109,7 @@ _ASK_AGAIN = {
 def everything() -> tuple[Message, ...]:
     """All messages that have words of their own, by number."""
     named = [value for value in globals().values() if isinstance(value, Message)]
+    named = [message for message in named if message not in VARIANTS]
     return tuple(sorted({*named, *NOTICES.values()}, key=lambda message: message.code))
 
 
@@ -118,8 +134,12 @@ def ended(line: Disconnect) -> Message | None:
         return ENDED
     if line.reason != DisconnectReason.TAKEN_OVER.value:
         return None
-    at = Message(TAKEN_OVER.code, TAKEN_OVER.icon, form="at")
-    return at.about(desk=line.desk) if line.desk else TAKEN_OVER
+    return TAKEN_OVER_AT.about(desk=line.desk) if line.desk else TAKEN_OVER
+
+
+def refused(verdict: Refused | None) -> Message | None:
+    """Why no server has us although one answers; None if that is not known."""
+    return REFUSALS[verdict.why].about(time=verdict.clock) if verdict else None
 
 
 def asked_again(reason: str) -> Message:

@@ -12,13 +12,15 @@ class Face:
     """Messages by priority; each is shown once until something else was on the screen.
 
     `problem` is the reader's, `held` says why a card that is in gets no session, `opening` is on
-    the way to a session, `picture` says that a session's frame is on the screen.
+    the way to a session, `refused` says that certificates are what keeps servers away, `picture`
+    that a session's frame is on the screen.
     """
 
     def __init__(self) -> None:
         self.problem: Message | None = None
         self.held: Message | None = None
         self.opening: Message | None = None
+        self.refused: Message | None = None
         self.no_address = catalogue.POWERED_UP
         self.unplugged = False
         self.picture = False
@@ -52,6 +54,7 @@ class Face:
             (state is State.NO_ADDRESS, self.no_address),
             (returning and session != "", None),
             (returning, catalogue.RESTARTING),
+            (self.refused is not None, self.refused),
             (inside and card.ticket != "", catalogue.trusted(catalogue.OPENING, card.token)),
             (inside and card.lost != "", catalogue.SERVER_LOST),
             (state is State.SEEKING, catalogue.SEEKING),

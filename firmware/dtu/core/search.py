@@ -10,6 +10,7 @@ from dtu.core.actions import Broadcast, Lookup
 from dtu.core.finder import Finder
 from dtu.core.lookups import Answer
 from dtu.core.network import AddressEvent, Network
+from dtu.core.refusals import Refusals
 from roamwire.control import Server
 
 
@@ -21,6 +22,7 @@ class Search:
 
     def __init__(self, finder: Finder, rng: random.Random) -> None:
         self.network = Network()
+        self.refusals = Refusals()
         self.at: float | None = None
         self.home: Server | None = None
         self.fruitless = False
@@ -35,6 +37,7 @@ class Search:
 
     def again(self, now: float) -> None:
         """The network is another than it was: a new search, and our last server is the first."""
+        self.refusals.clear()
         self._finder.reached()
         self._finder.begin(first=self.home)
         self.at = now
@@ -54,6 +57,7 @@ class Search:
     def found(self, server: Server) -> None:
         """A server has us."""
         self.home = server
+        self.refusals.clear()
         self._finder.reached()
 
     def remember(self, servers: tuple[Server, ...]) -> bool:
@@ -80,4 +84,6 @@ class Search:
             return step
         self.at = step.until
         self.fruitless = isinstance(step.action, Broadcast)
+        if self.fruitless:
+            self.refusals.round_over()
         return step.action

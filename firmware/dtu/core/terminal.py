@@ -32,6 +32,7 @@ from dtu.core.lease import NoLease
 from dtu.core.lookups import Answer
 from dtu.core.network import AddressEvent
 from dtu.core.presence import Presence
+from dtu.core.refusals import Refused
 from dtu.core.search import Search
 from dtu.core.states import TRANSITIONS, State, Step
 from dtu.core.words import Message
@@ -41,7 +42,7 @@ from roamwire.errors import LocalProtocolError, RemoteProtocolError
 from roamwire.notices import DisconnectReason, NoticeCode
 from roamwire.tokens import Token
 
-_ANSWERS = (control.Connect, control.Redirect, control.Notice, control.Sessions)
+_Answer = control.Connect | control.Redirect | control.Notice | control.Sessions
 
 
 class Terminal:
@@ -55,6 +56,7 @@ class Terminal:
         rng: random.Random,
         *,
         language: str = "en",
+        keyboard: str = "",
     ) -> None:
         self.state = State.NO_ADDRESS
         self.server: Server | None = None
@@ -62,7 +64,7 @@ class Terminal:
         self.epoch = 0
         self.server_version = ""
         self.dropped: Counter[str] = Counter()
-        self._hello = control.Hello(name, width=size[0], height=size[1], language=language)
+        self._hello = control.Hello(name, "1", *size, language, keyboard)
         self._actions: deque[Action] = deque()
         self._attempt = 0
         self._card = Presence(rng)
@@ -158,7 +160,7 @@ class Terminal:
         if attempt == self._attempt and self.state is State.CONNECTING:
             self._send(self._hello)
 
-    def link_closed(self, attempt: int, reason: str, now: float) -> None:
+    def link_closed(self, attempt: int, reason: str | Refused, now: float) -> None:
         """The connection of that attempt could not be opened, or is gone."""
         if attempt != self._attempt:
             return
@@ -172,7 +174,7 @@ class Terminal:
         elif self.state is State.CONNECTED:
             self._server_lost(reason, now)
 
-    def _candidate_failed(self, reason: str, now: float) -> None:
+    def _candidate_failed(self, reason: str | Refused, now: float) -> None:
         where = self._where()
         self._drop_attempt()
         self._move(Step.FAILED)
@@ -180,13 +182,14 @@ class Terminal:
             self._search.at = now + timing.RETURN_RETRY_S
             return
         self._report(f"server {where} failed: {reason}")
+        self._search.refusals.tried(reason)
         if self._card.ticket:
             # The redirection leads nowhere: ask any other server, and name the one that fails.
             self._card.failed_over(self._search.lost(self.server, now))
         self._search.at = now
         self._show()
 
-    def _server_lost(self, reason: str, now: float) -> None:
+    def _server_lost(self, reason: str | Refused, now: float) -> None:
         """Patent step 906; also when the server that was expected back is given up."""
         self._report(f"server {self._where()} lost: {reason}")
         self._return_until = 0.0
@@ -259,7 +262,7 @@ class Terminal:
             self._servers(line.servers)
         elif isinstance(line, control.Disconnect):
             self._disconnected(line, now)
-        elif isinstance(line, _ANSWERS):
+        elif isinstance(line, _Answer):
             # An answer to a card event that is over is no answer.
             if line.seq == self._card.seq and self._card.token is not None:
                 self._answered(line, now)
@@ -306,11 +309,7 @@ class Terminal:
             if not self.session:  # a crashed daemon came back: its picture is still there
                 self._face.opening = catalogue.trusted(catalogue.OPENING, self._card.token)
 
-    def _answered(
-        self,
-        line: control.Connect | control.Redirect | control.Notice | control.Sessions,
-        now: float,
-    ) -> None:
+    def _answered(self, line: _Answer, now: float) -> None:
         self._card.answered()
         if isinstance(line, control.Sessions):
             self._actions.append(Offered(line.offers))
@@ -423,6 +422,7 @@ class Terminal:
     # Words
 
     def _show(self) -> None:
+        self._face.refused = catalogue.refused(self._search.refusals.verdict)
         words = self._face.words(
             self.state, self._card, self.server, self.session, self._return_until > 0
         )

@@ -61,6 +61,9 @@ KEY_REPEAT_DELAY_S = 0.4
 KEY_REPEAT_INTERVAL_S = 0.033
 """A held key, as on PCs; X servers of sessions leave the repeat to their viewers."""
 
+LOW_TRUST_S = 8.0
+"""A token that proves nothing is named over its session for so long: a dozen words, read twice."""
+
 MAX_RETURN_S = 10.0
 """A server may not ask us to wait longer than this for its restart."""
 

@@ -86,6 +86,10 @@ class LauncherClient(OrderClient):
         """Asks for the end of a session; SessionEnded follows when nothing of it is left."""
         self._order(encode_order("stop", session=session))
 
+    def set_keyboard(self, session: str, layout: str) -> None:
+        """Asks for another keyboard layout; nothing follows, and without launcherd it stays."""
+        self.send(encode_order("keyboard", session=session, layout=layout))
+
     def list_sessions(self) -> None:
         """Asks for the list; SessionsListed follows, unless launcherd goes away before.
 

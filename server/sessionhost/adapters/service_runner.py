@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 
+from sessionhost.adapters.keyboard_layout import KeyboardLayout
 from sessionhost.adapters.x_watch import XWatch
 from sessionhost.core.services import GivenUp, Recipe, RestartAt, Service, Supervisor, expand
 
@@ -55,6 +56,7 @@ class ServiceRunner:
         display_fd: int,
         output: tuple[int, int],
         status_fd: int,
+        keyboard_fd: int,
     ) -> None:
         self._recipe = recipe
         self._values = values
@@ -63,6 +65,11 @@ class ServiceRunner:
         self._log_read, self._log_write = output
         self._status_fd = status_fd
         self._log = SessionLog(os.path.join(values["session_dir"], "user", "log"))
+        self._keyboard = KeyboardLayout(
+            keyboard_fd,
+            self._log_write,
+            lambda words: self._log.say(f"{values['session']}: {words}"),
+        )
         self._supervisor = Supervisor((), 0.0)
         self._running: dict[int, str] = {}
         self._stop = False
@@ -78,18 +85,22 @@ class ServiceRunner:
         signal.signal(signal.SIGTERM, self._on_sigterm)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        keyboard = self._keyboard
         with selectors.DefaultSelector() as selector:
-            for fd in (wake_read, self._log_read, self._display_fd):
+            for fd in (wake_read, self._log_read, self._display_fd, keyboard.pipe):
                 selector.register(fd, selectors.EVENT_READ)
             while True:
                 for key, _ in selector.select(self._timeout()):
                     if key.fileobj is self._x_watch:
                         self._look_for_manager(selector)
+                    elif key.fd == keyboard.pipe:
+                        keyboard.readable()
                     else:
                         self._readable(key.fd, selector)
                 if self._stop:
                     break  # what ends now ends because the session does
                 self._reap()
+                keyboard.set(self._environment)
                 for service in self._supervisor.due(time.monotonic()):
                     self._start(service)
         if not self._display.endswith(b"\n"):
@@ -186,10 +197,12 @@ class ServiceRunner:
             self._running[pid] = service.name
 
     def _reap(self) -> None:
-        while self._running:
+        while self._running or self._keyboard.running:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
+            if pid == self._keyboard.running:
+                self._keyboard.ended(os.waitstatus_to_exitcode(status))
             name = self._running.pop(pid, None)
             if name is not None:
                 self._ended(name, f"ended with {os.waitstatus_to_exitcode(status)}")

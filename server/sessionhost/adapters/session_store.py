@@ -2,6 +2,7 @@
 
 sessions/ID/         root, 0711
 sessions/ID/state    root, 0600: what was ordered, and which process leads it
+sessions/ID/keyboard root, 0600: a pipe with a name, for keyboard layouts
 sessions/ID/rfb/     root and the gateway's group, 0750: the RFB socket
 sessions/ID/sound/   root and the gateway's group, 0771: the gateway's socket for sound
 sessions/ID/user/    the session's user, 0700: X authority, log, XDG_RUNTIME_DIR
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from roamwire.errors import RemoteProtocolError
+from sessionhost.adapters.keyboard_layout import make_pipe
 from sessionhost.adapters.launcher_client import SessionOrder
 from sessionhost.adapters.order_socket import (
     MAX_SOCKET_PATH,
@@ -87,6 +89,7 @@ class SessionStore:
             (directory / name).mkdir(mode=0o700)
             os.chown(directory / name, *owner)
             (directory / name).chmod(mode)
+        make_pipe(directory)
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(path))
         os.chown(path, 0, self._display_gid)

@@ -24,6 +24,41 @@ class IdentityError(Exception):
     """A certificate or key that cannot be used, in words for the person who runs the server."""
 
 
+MAX_READS_AFTER_REFUSAL = 4
+"""What comes after a refusal is not looked at; a terminal's hello and its farewell are two."""
+
+
+class _Refuser(ssl.SSLObject):
+    """Tells a terminal that its certificate is refused; its person reads it on the screen.
+
+    asyncio drops a connection whose handshake fails before OpenSSL's alert is sent. As long as more
+    bytes are wanted it sends what there is; the terminal then hangs up, or the time-out of the
+    handshake ends it.
+    """
+
+    _refusal: ssl.SSLError | None = None
+    _reads = 0
+
+    def do_handshake(self) -> None:
+        if self._refusal is None:
+            try:
+                super().do_handshake()
+                return
+            except ssl.SSLError as error:
+                if not _about_certificate(error):
+                    raise
+                self._refusal = error
+        self._reads += 1
+        if self._reads > MAX_READS_AFTER_REFUSAL:
+            raise self._refusal
+        raise ssl.SSLWantReadError("an alert is on its way")
+
+
+def _about_certificate(error: ssl.SSLError) -> bool:
+    missing = "PEER_DID_NOT_RETURN_A_CERTIFICATE"
+    return isinstance(error, ssl.SSLCertVerificationError) or error.reason == missing
+
+
 def server_context(config: TlsSettings) -> ssl.SSLContext:
     """TLS 1.3 only; a DTU without a certificate of the group's CA does not get in."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -32,6 +67,7 @@ def server_context(config: TlsSettings) -> ssl.SSLContext:
     # No session tickets: they cost two messages a connection, and a DTU that comes back must
     # show its certificate again.
     context.num_tickets = 0
+    context.sslobject_class = _Refuser
     ca_cert = config.group_dir / "ca.crt"
     try:
         context.load_verify_locations(cafile=ca_cert)

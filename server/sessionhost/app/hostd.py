@@ -267,6 +267,8 @@ class HostDaemon:
                 self._keep(self._start(action))
             case actions.StopSession():
                 self._keep(self._stop(action))
+            case actions.SetKeyboard():
+                self._launcher.set_keyboard(action.session, action.layout)
             case actions.Grant():
                 self._display.grant(
                     action.session, action.epoch, action.ticket, action.dtu, action.rfb_socket,

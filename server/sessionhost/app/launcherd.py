@@ -13,7 +13,9 @@ import sys
 import time
 from pathlib import Path
 
-from sessionhost.adapters import process_tree
+from roamwire.errors import RemoteProtocolError
+from roamwire.keyboard import layout_problem
+from sessionhost.adapters import keyboard_layout, process_tree
 from sessionhost.adapters.launcher_client import SessionOrder
 from sessionhost.adapters.order_socket import (
     OrderPeer,
@@ -90,6 +92,8 @@ class Launcher:
             self._start(peer, fields)
         elif verb == "stop":
             self._stop(peer, required(fields, "session"))
+        elif verb == "keyboard":
+            self._keyboard(required(fields, "session"), required(fields, "layout"))
         elif verb == "list":
             self._list(peer)
         else:
@@ -146,6 +150,16 @@ class Launcher:
             peer.send(encode_order("ended", session=session, reason="unknown"))
         else:
             watch.stop()
+
+    def _keyboard(self, session: str, layout: str) -> None:
+        if problem := layout_problem(layout):
+            raise RemoteProtocolError("value", f"keyboard layout {problem}")
+        if session not in self._watches:
+            return
+        try:
+            keyboard_layout.tell(self._store.directory(session), layout)
+        except OSError as error:
+            log.warning("session %s keeps its keyboard layout: %s", session, error)
 
     def _list(self, peer: OrderPeer) -> None:
         for session, watch in self._watches.items():

@@ -121,6 +121,7 @@ class Leader:
 
     def _start_runner(self, display_read: int, output: tuple[int, int]) -> int:
         # Here and not above: this takes 20 ms, which the X server needs to start anyway.
+        from sessionhost.adapters.keyboard_layout import open_pipe  # noqa: PLC0415
         from sessionhost.adapters.service_runner import ServiceRunner  # noqa: PLC0415
         from sessionhost.core.services import parse_recipe  # noqa: PLC0415
 
@@ -133,12 +134,15 @@ class Leader:
             "session_dir": self.directory,
             "user": self.account.pw_name,
         }
+        keyboard = open_pipe(self.directory)
         pid = self._fork()
         if pid:
+            os.close(keyboard)
             return pid
         try:
             os.dup2(output[1], 0)  # the RFB socket is the X server's alone
-            ServiceRunner(recipe, values, self.environment, display_read, output, 1).run()
+            fds = display_read, output, 1, keyboard
+            ServiceRunner(recipe, values, self.environment, *fds).run()
         except BaseException:
             sys.excepthook(*sys.exc_info())
         os._exit(0)

@@ -52,6 +52,14 @@ class StopSession:
 
 
 @dataclass(frozen=True)
+class SetKeyboard:
+    """Give a session that runs the keyboard layout of the desk that shows it."""
+
+    session: str
+    layout: str
+
+
+@dataclass(frozen=True)
 class Grant:
     """Let the display gateway accept this ticket, once, for `ttl_ms`."""
 
@@ -87,7 +95,18 @@ class Report:
     text: str
 
 
-Action = Send | Close | Lookup | StartSession | StopSession | Grant | Revoke | Remember | Report
+Action = (
+    Send
+    | Close
+    | Lookup
+    | StartSession
+    | StopSession
+    | SetKeyboard
+    | Grant
+    | Revoke
+    | Remember
+    | Report
+)
 
 
 class Outbox:

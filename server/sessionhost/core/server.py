@@ -38,6 +38,7 @@ from sessionhost.core.actions import (
     Outbox,
     Remember,
     Revoke,
+    SetKeyboard,
     StartSession,
     StopSession,
 )
@@ -242,6 +243,8 @@ class ServerCore:
             self._connect(link, session)
 
     def _connect(self, link: Link, session: Session) -> None:
+        if link.hello is not None and link.hello.keyboard:
+            self._outbox.put(SetKeyboard(session.session, link.hello.keyboard))
         ticket = f"{self._rng.getrandbits(128):032x}"
         self._outbox.put(
             Grant(session.session, session.epoch, ticket, link.dtu, session.rfb_socket)

@@ -20,6 +20,7 @@ from roamwire.errors import LocalProtocolError
 
 CURSOR_WITH_ALPHA, DESKTOP_NAME, EXTENDED_KEYS = -314, -307, -258
 QEMU_LEDS, VMWARE_LEDS, DESKTOP_SIZE = -261, 0x574D5668, -223
+MORE_BUTTONS = -316
 REQUEST_CHANGES = struct.pack(">BBHHHH", 3, 1, 0, 0, 64, 48)
 
 
@@ -130,6 +131,26 @@ def test_scan_codes_go_to_a_server_that_takes_them(client, server, feed):
     for keysym, code in ((0x61, 0x100), (0x61, 0xE148), (0x61, -1), (-1, 0x1E)):
         with pytest.raises(LocalProtocolError):
             client.send_extended_key(keysym, code, True)
+
+
+BACK, FORWARD, LEFT = 1 << 7, 1 << 8, 1
+
+
+def test_a_server_that_takes_eight_buttons_gets_no_forward(client):
+    client.send_pointer(5, 6, LEFT | BACK | FORWARD)
+    client.send_pointer(5, 6, FORWARD)
+    assert client.data_to_send() == bytes.fromhex("05 81 0005 0006  05 00 0005 0006")
+
+
+def test_forward_goes_to_a_server_that_takes_it(client, server, feed):
+    assert feed(client, server.update(server.rect(0, 0, 0, 0, MORE_BUTTONS))) == [Updated(())]
+    client.data_to_send()
+    for buttons in (FORWARD, LEFT | BACK, LEFT | BACK | FORWARD, LEFT, 0, 1 << 9):
+        client.send_pointer(5, 6, buttons)
+    assert client.data_to_send() == bytes.fromhex(
+        "05 80 0005 0006 02  05 81 0005 0006 01  05 81 0005 0006 03"
+        "05 01 0005 0006     05 00 0005 0006     05 00 0005 0006"
+    )
 
 
 @pytest.mark.parametrize(

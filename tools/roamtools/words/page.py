@@ -40,11 +40,21 @@ meanwhile; what it paints is seen when the menu is away. The menu goes when the 
 
 - **Sessions**: all sessions of the card on all servers that can be reached. Choosing one shows it
   here, wherever it runs; `New session` starts one more, at most four a card on one server.
-- **Volume**: grey as long as the terminal has no sound.
+- **Volume**: left and right arrow; grey on a terminal without sound.
 - **Information**: what to read out on the phone.
 - **Language**: until the card is out.
 - **Lock**: the screen is wiped as if the card were out; the card has to go out and in again.
 - **Sign off**: asks first, then ends the session and all its programs.
+
+"""
+
+
+BADGE = """
+## Low trust
+
+A card that only has a number, and a terminal that signs itself in, are named over the session for
+some seconds when it comes onto the screen. The line takes no key; it goes when the pointer comes
+over it. Later the menu's page *Information* says it.
 
 """
 
@@ -62,7 +72,7 @@ def markdown() -> str:
     for message in catalogue.everything():
         forms = [form for form in messages() if form.code == message.code]
         parts += _section(message.code, forms, told[str(message.code)])
-    parts += [MENU, *_menu()]
+    parts += [MENU, *_menu(), BADGE, *_badges()]
     parts.append("\n## All screens, on a wide and on a turned screen\n\n")
     for language in languages().values():
         for width, height in SHEET_SIZES:
@@ -77,6 +87,15 @@ def _menu() -> list[str]:
         f"![{name}, {language.name}](screens/{name}-{language.code}-{width}x{height}.png)\n"
         for language in languages().values()
         for name, _ in menu_views(language)
+    ]
+
+
+def _badges() -> list[str]:
+    width, height = SHOWN_SIZE
+    return [
+        f"![{kind}, {language.name}](screens/badge-{kind}-{language.code}-{width}x{height}.png)\n"
+        for language in languages().values()
+        for kind in catalogue.LOW_TRUST
     ]
 
 

@@ -10,10 +10,11 @@ from dtu.app.languages import languages
 from dtu.core import catalogue
 from dtu.core.language import Language
 from dtu.core.menu import Facts, Menu, MenuPage, MenuView
-from dtu.core.words import Icon, Message
+from dtu.core.words import Message
+from dtu.drivers.display.badge import lay_out_badge
 from dtu.drivers.display.menu_page import lay_out_menu
 from dtu.drivers.display.sdl import pygame
-from dtu.drivers.display.words_page import BACKGROUND, Page, lay_out
+from dtu.drivers.display.words_page import BACKGROUND, Colour, Page, lay_out
 from dtu.drivers.display.words_painter import WordsPainter
 from roamwire.control import Offer
 from roamwire.tokens import Token
@@ -31,7 +32,7 @@ EXAMPLES = {
     "desk": "desk2",
     "terminal": "desk1",
     "fingerprint": "3f2a-91c0-77de-05ab",
-    "time": "1970-01-01 00:03",
+    "time": "2061-01-01 08:15",
     "percent": "40",
     "tries": "2",
     "dots": "••••",
@@ -49,7 +50,7 @@ FACTS = Facts(
     0.0009,
     Token("uid", "04a1b2c3"),
     "5f1c09d2a4b87e36",
-    None,
+    60,
     tuple((code, language.name) for code, language in languages().items()),
 )
 OFFERS = (
@@ -60,21 +61,27 @@ OFFERS = (
 """What stands in the pictures of the menu."""
 
 
+SESSION: Colour = (47, 79, 95)
+"""A session, as far as these pictures go: the desktop's background."""
+
+
 @dataclass(frozen=True)
 class Screen:
     """One picture to be: a name for its file and how it is laid out."""
 
     name: str
     page: Page
+    ground: Colour = BACKGROUND
 
 
 def messages() -> tuple[Message, ...]:
     """Every message, and beside some the form with a name or a note in it."""
-    at = Message(catalogue.TAKEN_OVER.code, Icon.SCREEN, form="at")
     low = (catalogue.OPENING.noting("uid"), catalogue.OPENING.noting("pseudo"))
     return tuple(
         message.about(**EXAMPLES)
-        for message in sorted((*catalogue.everything(), at, *low), key=lambda each: each.code)
+        for message in sorted(
+            (*catalogue.everything(), *catalogue.VARIANTS, *low), key=lambda each: each.code
+        )
     )
 
 
@@ -112,12 +119,15 @@ class Studio:
             yield Screen(message_name(message), lay_out(words, size, self._painter.measure))
         for name, view in menu_views(language):
             yield Screen(name, lay_out_menu(view, size, self._painter.measure).page)
+        for kind in catalogue.LOW_TRUST:
+            badge = lay_out_badge(language.say(f"note.{kind}"), size, self._painter.measure)
+            yield Screen(f"badge-{kind}", badge, SESSION)
 
-    def paint(self, page: Page, size: tuple[int, int]) -> Image.Image:
+    def paint(self, screen: Screen, size: tuple[int, int]) -> Image.Image:
         """What a person would see."""
         surface = pygame.Surface(size)
-        surface.fill(BACKGROUND)
-        self._painter.paint(page, surface)
+        surface.fill(screen.ground)
+        self._painter.paint(screen.page, surface)
         return Image.frombytes("RGB", size, pygame.image.tobytes(surface, "RGB"))
 
 
@@ -159,7 +169,7 @@ def make_pictures(
                 tail = f"{language.code}-{size[0]}x{size[1]}.png"
                 pictures = []
                 for screen in studio.screens(language, size):
-                    pictures.append(studio.paint(screen.page, size))
+                    pictures.append(studio.paint(screen, size))
                     if size in sizes:
                         made.append(folder / f"{screen.name}-{tail}")
                         save(pictures[-1], made[-1])

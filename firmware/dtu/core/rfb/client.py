@@ -74,6 +74,7 @@ class RfbClient:
         self._resized = False
         self._failed = False
         self._extended_keys = False
+        self._more_buttons = False
         self._continuous = False
         self._parser = self._run()
         self._needed = next(self._parser)
@@ -148,7 +149,7 @@ class RfbClient:
 
     def send_pointer(self, x: int, y: int, buttons: int) -> None:
         """Move the pointer (framebuffer pixels) and set its buttons (section 7.5.5)."""
-        self._send(requests.pointer_event(x, y, buttons))
+        self._send(requests.pointer_event(x, y, buttons, self._more_buttons))
 
     @property
     def lossy(self) -> LossyTiles:
@@ -299,6 +300,8 @@ class RfbClient:
             self._emit(NameChanged((yield from _text(length))))
         elif encoding == requests.EXTENDED_KEYS:
             self._extended_keys = True
+        elif encoding == requests.MORE_BUTTONS:
+            self._more_buttons = True
         elif encoding == requests.QEMU_LEDS:
             self._leds((yield 1))
         elif encoding == requests.VMWARE_LEDS:

@@ -19,6 +19,8 @@ CURSOR, CURSOR_WITH_ALPHA = -239, -314
 DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE, DESKTOP_NAME, LAST_RECT = -223, -308, -307, -224
 EXTENDED_KEYS, QEMU_LEDS, VMWARE_LEDS = -258, -261, 0x574D5668
 FENCE, CONTINUOUS_UPDATES = -312, -313
+MORE_BUTTONS = -316
+""""Extended Mouse Buttons": the server takes a ninth button, and bit 7 has another meaning."""
 _QUALITY_0, _COMPRESSION_0 = -32, -256
 
 PICTURES = (TIGHT, COPY_RECT, ZRLE, HEXTILE, RRE, RAW)
@@ -32,6 +34,7 @@ _EXTENSIONS = (
     DESKTOP_NAME,
     LAST_RECT,
     EXTENDED_KEYS,
+    MORE_BUTTONS,
     QEMU_LEDS,
     VMWARE_LEDS,
     FENCE,
@@ -100,10 +103,16 @@ def _check_keysym(keysym: int) -> None:
         raise LocalProtocolError(f"{keysym} is not a keysym")
 
 
-def pointer_event(x: int, y: int, buttons: int) -> bytes:
-    """The pointer's place, clamped to what a field can hold, and its buttons (bit 0 is left)."""
+def pointer_event(x: int, y: int, buttons: int, more_buttons: bool = False) -> bytes:
+    """The pointer's place, clamped to what a field can hold, and its buttons (bit 0 is left).
+
+    With `more_buttons` bit 7 of the first byte says that a second one with bits 7 and 8 (back and
+    forward) follows; without, there are eight buttons and no forward.
+    """
     x = min(max(x, 0), MAX_COORDINATE)
     y = min(max(y, 0), MAX_COORDINATE)
+    if more_buttons and (high := buttons >> 7 & 0b11):
+        return struct.pack(">BBHHB", 5, buttons & 0x7F | 0x80, x, y, high)
     return struct.pack(">BBHH", 5, buttons & 0xFF, x, y)
 
 

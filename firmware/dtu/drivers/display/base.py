@@ -56,6 +56,12 @@ class Screen(Protocol):
     def show_words(self, words: Words, dim: bool) -> None:
         """Show a message; with `dim` the session shown last stays visible behind it, darkened."""
 
+    def show_badge(self, text: str) -> None:
+        """Lay a line over the upper edge of a session that is shown; "" takes it away.
+
+        Words, the menu, a pointer that comes over it and `blank` take it away too.
+        """
+
     def show_menu(self, view: MenuView | None) -> None:
         """Lay the menu over what is shown, a session darkened; None takes it away.
 

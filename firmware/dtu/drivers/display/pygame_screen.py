@@ -12,6 +12,7 @@ from dtu.core.rfb import Cursor, Rect
 from dtu.core.rfb.events import Bytes
 from dtu.core.words import Words
 from dtu.drivers.display import words_page
+from dtu.drivers.display.badge import Badge
 from dtu.drivers.display.composer import Composer, Target
 from dtu.drivers.display.kms import KmsOutput
 from dtu.drivers.display.menu_overlay import MenuOverlay
@@ -45,6 +46,7 @@ class PygameScreen:
         self._words: Words | None = None
         self._painter = WordsPainter()
         self._menu = MenuOverlay(self._painter)
+        self._badge = Badge(self._painter)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -101,6 +103,11 @@ class PygameScreen:
         if self._words is not None or not self._composer.has_frame:
             self._composer.place_pointer(x, y)
             return
+        if self._badge.text and _overlap(self._badge_place(), Rect(x, y, 1, 1)):
+            self._badge.text = ""  # the person wants what is under it
+            self._composer.place_pointer(x, y)
+            self._repaint()
+            return
         self._paint(lambda target: self._composer.move(x, y, target))
 
     def show_words(self, words: Words, dim: bool) -> None:
@@ -108,11 +115,21 @@ class PygameScreen:
         if not dim:
             self._composer.drop_frame()
         self._words = words
+        self._badge.text = ""
+        self._repaint()
+
+    def show_badge(self, text: str) -> None:
+        """Lay a line over the upper edge of a session that is shown; "" takes it away."""
+        plain = self._composer.has_frame and self._words is None and self._menu.view is None
+        if text == self._badge.text or not plain:
+            return
+        self._badge.text = text
         self._repaint()
 
     def show_menu(self, view: MenuView | None) -> None:
         """Lay the menu over what is shown, a session darkened; None takes it away."""
         self._menu.view = view
+        self._badge.text = ""
         self._repaint()
 
     def menu_row_at(self, x: int, y: int) -> int:
@@ -125,6 +142,7 @@ class PygameScreen:
         self._output.wipe()
         self._composer.wipe_frame()
         self._words = self._menu.view = None
+        self._badge.text = ""
 
     def power(self, on: bool) -> None:
         """Let the monitors sleep, or wake them; what is shown meanwhile is seen when they wake."""
@@ -171,7 +189,13 @@ class PygameScreen:
                 self._painter.paint(page, part)
         first = self._monitor(self.layout[0])
         self._menu.paint(first, composer.pointer and _inside(first, composer.pointer))
+        self._badge.paint(first)
         self._output.present([Rect(0, 0, *self.size)])
+
+    def _badge_place(self) -> Rect:
+        first = self.layout[0]
+        x, y, width, height = self._badge.place(self._monitor(first))
+        return Rect(first.x + x, first.y + y, width, height)
 
     def _monitor(self, place: Rect) -> "pygame.Surface":
         """One monitor's part of the surface."""
@@ -183,6 +207,9 @@ class PygameScreen:
         The surface is locked as long as an array of its pixels lives: nobody may keep one.
         """
         dirty = paint(pygame.surfarray.pixels2d(self._surface).T)
+        if self._badge.text and any(_overlap(self._badge_place(), each) for each in dirty):
+            self._badge.paint(self._monitor(self.layout[0]))
+            dirty = [*dirty, self._badge_place()]
         if dirty:
             self._output.present(dirty)
 
@@ -191,6 +218,15 @@ class PygameScreen:
         self._surface = self._output.surface
         self._composer.resize(self.size)
         self._repaint()
+
+
+def _overlap(one: Rect, other: Rect) -> bool:
+    return (
+        one.x < other.x + other.width
+        and other.x < one.x + one.width
+        and one.y < other.y + other.height
+        and other.y < one.y + one.height
+    )
 
 
 def _inside(surface: "pygame.Surface", point: tuple[int, int]) -> tuple[int, int]:
