@@ -1,4 +1,4 @@
-"""The launcher: starts, watches and ends sessions on hostd's order. The one daemon that is root.
+"""The launcher: sessions and checks of passwords on hostd's order. The one daemon that is root.
 
 Sessions do not depend on it: when it starts again it finds them by their records and goes on.
 """
@@ -22,6 +22,7 @@ from sessionhost.adapters.order_socket import (
     required,
     whole,
 )
+from sessionhost.adapters.password_helper import PasswordChecks
 from sessionhost.adapters.session_spawn import Spawn, choose_spawn, start_leader
 from sessionhost.adapters.session_store import SessionRecord, SessionStore
 from sessionhost.adapters.session_watch import SessionWatch
@@ -47,6 +48,7 @@ class Launcher:
         self._store = SessionStore(config.run_dir, host.pw_gid, display.pw_gid)
         self._daemons = {host.pw_uid, display.pw_uid}
         self._watches: dict[str, SessionWatch] = {}
+        self._passwords = PasswordChecks()
         self._orders = OrderServer(
             config.run_dir / "launcher.sock", {0, host.pw_uid}, self._on_order
         )
@@ -68,9 +70,10 @@ class Launcher:
         await self._orders.start()
         log.info("ready, with %d sessions from before", len(self._watches))
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Leaves the sessions alone."""
         self._orders.close()
+        await self._passwords.close()
         for watch in self._watches.values():
             watch.forget()
 
@@ -92,6 +95,8 @@ class Launcher:
             self._stop(peer, required(fields, "session"))
         elif verb == "list":
             self._list(peer)
+        elif verb == "check":
+            self._check(peer, fields)
         else:
             log.warning("unknown order %.40r", verb)
 
@@ -147,6 +152,14 @@ class Launcher:
         else:
             watch.stop()
 
+    def _check(self, peer: OrderPeer, fields: dict[str, str]) -> None:
+        number = whole(fields, "number")
+
+        def told(result: str, user: str) -> None:
+            peer.send(encode_order("checked", number=number, result=result, user=user))
+
+        self._passwords.check(fields.get("user", ""), fields.get("password", ""), told)
+
     def _list(self, peer: OrderPeer) -> None:
         for session, watch in self._watches.items():
             if watch.ready:
@@ -194,7 +207,7 @@ async def _run(config: ServerConfig) -> None:
     launcher = Launcher(config, choose_spawn())
     await launcher.start()
     await until_stopped()
-    launcher.close()
+    await launcher.close()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -26,11 +26,12 @@ class Close:
 
 @dataclass(frozen=True)
 class Lookup:
-    """Ask the registry for a token; answer with `ServerCore.looked_up`."""
+    """Ask the registry for a token, and for the DTU; answer with `ServerCore.looked_up`."""
 
     link: int
     seq: int
     token: Token
+    dtu: str
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ class AuthenticationManager:
         if wait_s > 0:
             self._refuse(link, inserting, Reason.TOO_MANY_TRIES, now, wait_s)
             return
-        self._outbox.put(Lookup(link.link, line.seq, line.token))
+        self._outbox.put(Lookup(link.link, line.seq, line.token, link.dtu))
 
     def forget(self, link: Link) -> None:
         """The card is out, or the DTU is gone."""

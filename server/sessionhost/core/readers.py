@@ -38,7 +38,7 @@ class Enrolment:
     user: str
     label: str
     pin: bool
-    until: float
+    until: float = 0.0
     token: str = ""
     outcome: str = ""
 

@@ -65,6 +65,7 @@ from sessionhost.core.links import (
     Link,
 )
 from sessionhost.core.policy import Policy
+from sessionhost.core.policy_watch import PolicyWatch
 from sessionhost.core.registration import Registration
 from sessionhost.core.replies import Reply
 from sessionhost.core.sessions import MAX_SESSIONS, Session, SessionManager
@@ -98,6 +99,7 @@ class ServerCore:
             group, self.sessions, self._links, self._outbox, rng, policy
         )
         self.choosing = SessionChooser(group, self.sessions, self._outbox)
+        self.policies = PolicyWatch()
         self._restarting = False
 
     def terminals(self) -> list[dict[str, str]]:
@@ -469,6 +471,8 @@ class ServerCore:
         self._drain_group(now)
         if now >= self._check_links_at:
             self._check_links_at = now + timing.LINK_CHECK_S
+            for words in self.policies.news(self.group):
+                self._outbox.report(words)
             for link in list(self._links.values()):
                 if why := link.overdue(now):
                     self._hang_up(link, why, now)

@@ -111,8 +111,9 @@ class Throttle:
 
     def admitted(self, user: str, dtu: str) -> None:
         """The user has proven to be there."""
-        self._homes[user, dtu] = None
-        self._homes.move_to_end((user, dtu))
+        home = (_plain(user), dtu)
+        self._homes[home] = None
+        self._homes.move_to_end(home)
         if len(self._homes) > MAX_HOMES:
             self._homes.popitem(last=False)
 
@@ -120,6 +121,7 @@ class Throttle:
 
     def password_wait_s(self, user: str, dtu: str, now: float) -> float:
         """Before PAM is asked: it may lock the user everywhere after a few wrong ones."""
+        user = _plain(user)
         waits = [
             self._guesses.wait_s("dtu", dtu, now=now),
             self._guesses.wait_s("user", user, dtu, now=now),
@@ -134,6 +136,7 @@ class Throttle:
 
     def wrong_password(self, user: str, dtu: str, now: float) -> None:
         """PAM has refused it."""
+        user = _plain(user)
         self._guesses.failed("user", user, dtu, now=now)
         self._guesses.failed("dtu", dtu, now=now)
         if (user, dtu) not in self._homes:
@@ -144,4 +147,9 @@ class Throttle:
 
     def right_password(self, user: str, dtu: str) -> None:
         """PAM has accepted it."""
-        self._guesses.succeeded("user", user, dtu)
+        self._guesses.succeeded("user", _plain(user), dtu)
+
+
+def _plain(user: str) -> str:
+    """A user's name without its domain and case: directories take it in several forms."""
+    return user.rpartition("\\")[2].partition("@")[0].casefold()

@@ -1,0 +1,48 @@
+"""One password, looked at by PAM. Started by launcherd as root, as a file: `python -I -S ...`.
+
+The user's name and the password come over the standard input, so that no list of processes shows
+them; what goes out is one line, `RESULT NAME`, with the account's name as the system writes it.
+"""
+
+import os
+import pwd
+import resource
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from sessionhost.adapters.pam import PamError, check_password
+from sessionhost.core.launching import OrderError, check_account
+
+PAM_SERVICE = "roamdesk-password"
+MAX_BYTES = 4096
+
+NOBODY = "roamdesk-no-such-user"
+"""Whom PAM is asked for instead of root and daemons: it takes its usual time, and refuses."""
+
+
+def main() -> int:
+    """Reads, asks, prints."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the password
+    user, _, password = sys.stdin.buffer.read(MAX_BYTES).decode("utf-8").partition("\0")
+    name = _person(user)
+    try:
+        result = check_password(PAM_SERVICE, name, password)
+    except (PamError, OSError) as error:
+        print(f"password_check: {error}", file=sys.stderr)
+        result = "down"
+    print(result, name)
+    return 0
+
+
+def _person(user: str) -> str:
+    try:
+        account = pwd.getpwnam(user)
+        check_account(account.pw_name, account.pw_uid)
+    except (KeyError, ValueError, OrderError):
+        return NOBODY
+    return account.pw_name
+
+
+if __name__ == "__main__":
+    sys.exit(main())
