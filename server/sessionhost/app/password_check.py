@@ -6,12 +6,12 @@ them; what goes out is one line, `RESULT NAME`, with the account's name as the s
 
 import os
 import pwd
-import resource
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 from sessionhost.adapters.pam import PamError, check_password
+from sessionhost.adapters.process_tree import forbid_core_dumps
 from sessionhost.core.launching import OrderError, check_account
 
 PAM_SERVICE = "roamdesk-password"
@@ -23,7 +23,7 @@ NOBODY = "roamdesk-no-such-user"
 
 def main() -> int:
     """Reads, asks, prints."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the password
+    forbid_core_dumps()  # before any password is read
     user, _, password = sys.stdin.buffer.read(MAX_BYTES).decode("utf-8").partition("\0")
     name = _person(user)
     try:
