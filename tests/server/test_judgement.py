@@ -59,6 +59,8 @@ TYPED = frozenset({Proof.PASSWORD})
         (Policy(), case(PSEUDO, registration=ALICE), Admit(ALICE, PSEUDO)),
         (Policy(), case(UID), Refuse(Reason.NOT_REGISTERED)),
         (Policy(), case(UID, registry_failed=True), Refuse(Reason.REGISTRY_DOWN)),
+        # the copy in memory still knows it
+        (Policy(), case(UID, registration=ALICE, registry_failed=True), Admit(ALICE, UID)),
         (Policy(), case(UID, registration=OWNED), Admit(OWNED, UID)),
         (
             Policy(),
@@ -197,7 +199,13 @@ TYPED = frozenset({Proof.PASSWORD})
             case(PSEUDO, minute=SUNDAY_NOON),
             Refuse(Reason.OUTSIDE_HOURS),
         ),
-        (LOGIN, case(PSEUDO, registry_failed=True), Refuse(Reason.REGISTRY_DOWN)),
+        # a login needs no entry, unless the desk may have one
+        (LOGIN, case(PSEUDO, registry_failed=True), AskPerson(Question.LOGIN)),
+        (
+            Policy(login=True),
+            case(PSEUDO, registry_failed=True),
+            Refuse(Reason.REGISTRY_DOWN),
+        ),
         # cards of a CA
         (CHAINED, case(PIV, proofs=PROVEN, card=GOOD), new("alice", PIV, Strength.PIV)),
         (

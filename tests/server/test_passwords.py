@@ -25,6 +25,8 @@ from roamwire.control import (
     Welcome,
 )
 from roamwire.notices import NoticeCode
+from roamwire.proof import Proof
+from roamwire.tickets import verify
 from roamwire.tokens import Token
 from sessionhost.core.actions import (
     CheckPassword,
@@ -269,6 +271,23 @@ def test_after_a_redirect_the_server_with_the_session_asks():
     assert len(desk.told(Ask)) == 1
     desk.type("secret")
     assert shown(desk) == first
+
+
+def test_a_password_in_a_ticket_is_that_users_alone():
+    """The registries of two servers say different things of one token."""
+    site = site_of("s1", "s2", policy=WITH_PASSWORD)
+    site.core("s1").group.standing.drain = True
+    desk, token = site.desk("s1"), Token("pseudo", "desk1")
+    policy = replace(WITH_PASSWORD, pseudo=Who.SELF)
+    site.core("s1").authentication._policy = policy
+    desk.insert(token)
+    desk.type("secret", "alice")
+    site.run(0.5)
+    ticket = verify(desk.told(Redirect)[-1].ticket, site.core("s1").group.secrets)
+    assert (ticket.proofs, ticket.user) == (frozenset({Proof.PASSWORD}), "alice")
+    site.registry[token] = Registration("bob", True)
+    desk.follow(token)
+    assert [(ask.what, ask.user) for ask in desk.told(Ask)] == [(Question.PASSWORD, "bob")]
 
 
 # Self-registration

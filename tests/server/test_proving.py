@@ -254,7 +254,7 @@ def test_a_ticket_carries_the_proof():
     desk.sign(CARD)
     site.run(0.5)
     ticket = verify(desk.told(Redirect)[-1].ticket, site.core("s1").group.secrets)
-    assert (ticket.proofs, ticket.user) == (frozenset({Proof.CARD}), "")
+    assert (ticket.proofs, ticket.user) == (frozenset({Proof.CARD}), "alice")
     desk.follow(CARD.token)
     assert desk.told(Challenge) == []
     assert shown(desk) == first

@@ -1,5 +1,7 @@
 """Reader desks on a whole server in memory: they open nothing, note what they see, enrol cards."""
 
+import asyncio
+
 import pytest
 
 from fakes.lan import ALICE, SECRETS, Site
@@ -156,19 +158,25 @@ def test_orders_and_seen_tokens_are_bounded(site, monkeypatch):
 
 
 def test_what_roamctl_asks(site):
-    questions = CardQuestions(site.core("s1"), lambda dtu: dtu in site.readers)
-    assert "no reader desk" in questions.answer(["enrol", "desk9", "alice", "card"])["error"]
-    assert "not connected" in questions.answer(["enrol", "desk1", "alice", "card"])["error"]
+    async def is_reader(dtu):
+        return dtu in site.readers
+
+    questions = CardQuestions(site.core("s1"), is_reader)
+
+    def answer(*words):
+        return asyncio.run(questions.answer(list(words)))
+
+    assert "no reader desk" in answer("enrol", "desk9", "alice", "card")["error"]
+    assert "no reader desk" in answer("enrol", "%", "alice", "card")["error"]
+    assert "not connected" in answer("enrol", "desk1", "alice", "card")["error"]
     desk = desk_of(site)
-    assert questions.answer(["enrol", "desk1", "carol", "pin", "blue%20card"]) == {
-        "seconds": ENROL_S
-    }
-    assert questions.answer(["seen"]) == {"seen": []}
-    assert questions.answer(["what"]) is None
-    assert "label" in questions.answer(["enrol", "desk1", "carol", "card", "%"])["error"]
-    assert questions.answer(["enrol-cancel", "desk1"]) == {"cancelled": "desk1"}
+    assert answer("enrol", "desk1", "carol", "pin", "blue%20card") == {"seconds": ENROL_S}
+    assert answer("seen") == {"seen": []}
+    assert answer("what") is None
+    assert "label" in answer("enrol", "desk1", "carol", "card", "%")["error"]
+    assert answer("enrol-cancel", "desk1") == {"cancelled": "desk1"}
     desk.insert(STRANGER)
-    (row,) = questions.answer(["seen"])["seen"]
+    (row,) = answer("seen")["seen"]
     assert (row["token"], row["dtu"], row["proven"]) == (str(STRANGER), "desk1", False)
 
 

@@ -326,10 +326,10 @@ def test_reader_desks(path, editor, open_registry):
     editor.set_reader("desk1", True, 1000)
     editor.set_reader("desk1", True, 1000)
     assert [each.dtu for each in editor.readers()] == ["desk1"]
-    assert registry.is_reader_now("desk1")
+    assert asyncio.run(registry.is_reader_async("desk1"))
     assert not registry.is_reader("desk2")
     editor.set_reader("desk1", False, 1000)
-    assert not registry.is_reader_now("desk1")
+    assert not asyncio.run(registry.is_reader_async("desk1"))
     with pytest.raises(RegistryError, match="no reader"):
         editor.set_reader("desk1", False, 1000)
 

@@ -8,6 +8,9 @@ from pathlib import Path
 from roamwire.errors import RemoteProtocolError
 from sessionhost.adapters.order_socket import OrderClient, encode_order, required, whole
 
+CHECK_S = 30.0
+"""launcherd ends a check after 20 s; one of an older version does not answer at all."""
+
 
 class LauncherUnavailable(Exception):  # noqa: N818 - a state of the world, not an error of ours
     """launcherd does not answer; it is started again by the system, so try again."""
@@ -95,7 +98,9 @@ class LauncherClient(OrderClient):
         try:
             if not self.send(encode_order("check", number=number, user=user, password=password)):
                 return PasswordSeen("down", "")
-            return await answer
+            return await asyncio.wait_for(answer, CHECK_S)
+        except TimeoutError:
+            return PasswordSeen("down", "")
         finally:
             self._checks.pop(number, None)
 

@@ -84,11 +84,10 @@ class SqliteRegistry:
         """Whether a terminal reads cards for the administrator, as of the last look-up."""
         return dtu in self._readers
 
-    def is_reader_now(self, dtu: str) -> bool:
-        """The same with a look at the file. Blocks on the disk: for an administrator's question."""
-        with self._lock:
-            self._refresh()
-            return dtu in self._readers
+    async def is_reader_async(self, dtu: str) -> bool:
+        """The same after a look at the file."""
+        await self.lookup_async(Token("pseudo", dtu))
+        return self.is_reader(dtu)
 
     async def register_async(self, order: Register, now_ms: int) -> str:
         """Writes down whose token it is; what is wrong in words, or "" when it is on the disk."""

@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class AdminServer:
         path: Path,
         core: ServerCore,
         carry_on: Callable[[], None],
-        is_reader: Callable[[str], bool],
+        is_reader: Callable[[str], Awaitable[bool]],
     ) -> None:
         self._path = path
         self._cards = CardQuestions(core, is_reader)
@@ -54,12 +54,12 @@ class AdminServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, ValueError, TimeoutError):
             line = await asyncio.wait_for(reader.readline(), REQUEST_S)
-            answer = self._answer(line.decode("ascii", "replace").split())
+            answer = await self._answer(line.decode("ascii", "replace").split())
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
         writer.close()
 
-    def _answer(self, words: list[str]) -> dict[str, Any]:
+    async def _answer(self, words: list[str]) -> dict[str, Any]:
         match words:
             case ["status"]:
                 return status(self._core, time.monotonic())
@@ -68,7 +68,7 @@ class AdminServer:
                     return {"error": f"there is no session {session} on this server"}
                 self._carry_on()
                 return {"stopped": session}
-        answer = self._cards.answer(words)
+        answer = await self._cards.answer(words)
         return answer or {"error": "the questions are: status, stop SESSION, enrol DESK USER card"}
 
 

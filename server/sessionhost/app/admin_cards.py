@@ -5,11 +5,12 @@ DESK`, `enrol-cancel DESK`.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from roamwire.errors import RemoteProtocolError
 from roamwire.fields import decode_value
+from roamwire.identity import name_problem
 from sessionhost.core.readers import Enrolment
 from sessionhost.core.server import ServerCore
 from sessionhost.core.timing import ENROL_S
@@ -18,18 +19,18 @@ from sessionhost.core.timing import ENROL_S
 class CardQuestions:
     """Answers them from the core; `is_reader` looks into the registry."""
 
-    def __init__(self, core: ServerCore, is_reader: Callable[[str], bool]) -> None:
+    def __init__(self, core: ServerCore, is_reader: Callable[[str], Awaitable[bool]]) -> None:
         self._core = core
         self._readers = core.authentication.readers
         self._is_reader = is_reader
 
-    def answer(self, words: list[str]) -> dict[str, Any] | None:
+    async def answer(self, words: list[str]) -> dict[str, Any] | None:
         """The answer to a line; None if it is not about cards."""
         match words:
             case ["seen"]:
                 return {"seen": self._seen()}
             case ["enrol", desk, user, "card" | "pin" as how, *rest] if len(rest) <= 1:
-                return self._enrol(desk, user, pin=how == "pin", label="".join(rest))
+                return await self._enrol(desk, user, pin=how == "pin", label="".join(rest))
             case ["enrolment", desk]:
                 return self._enrolment(desk)
             case ["enrol-cancel", desk]:
@@ -37,12 +38,12 @@ class CardQuestions:
                 return {"cancelled": desk}
         return None
 
-    def _enrol(self, desk: str, user: str, *, pin: bool, label: str) -> dict[str, Any]:
+    async def _enrol(self, desk: str, user: str, *, pin: bool, label: str) -> dict[str, Any]:
         try:
             order = Enrolment(desk, user, decode_value(label), pin)
         except RemoteProtocolError as error:
             return {"error": f"the label: {error}"}
-        if not self._is_reader(desk):
+        if name_problem(desk) or not await self._is_reader(desk):
             return {"error": f"{desk} is no reader desk: 'roamctl reader add {desk}'"}
         if not any(each["dtu"] == desk for each in self._core.terminals()):
             return {"error": f"{desk} is not connected to this server"}

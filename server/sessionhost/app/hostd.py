@@ -109,7 +109,7 @@ class HostDaemon:
             unix_user(config.display_user, "display_user").pw_uid,
         )
         self._admin = AdminServer(
-            config.run_dir / "admin.sock", self.core, self._pump, self._registry.is_reader_now
+            config.run_dir / "admin.sock", self.core, self._pump, self._registry.is_reader_async
         )
         self._listed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()

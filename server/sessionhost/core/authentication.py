@@ -31,6 +31,7 @@ from sessionhost.core.judgement import (
     Step,
     entry,
     opening,
+    signs_in,
 )
 from sessionhost.core.links import Inserting, Link, Registering
 from sessionhost.core.policy import Policy, Who
@@ -106,11 +107,11 @@ class AuthenticationManager:
         link.inserting = None
         self._throttle.refused(inserting.token, link.dtu, reason, now)
         self._outbox.report(
-            f"{inserting.token.kind} token at {link.dtu} refused: {reason.value}"
+            f"insert at {link.dtu} refused: {reason.value}"
             f"{inserting.whose}, cause {inserting.cause.value}"
         )
-        wait_s = wait_s or self._throttle.password_wait_s(inserting.vouched, link.dtu, now)
-        wait = math.ceil(wait_s) if reason is Reason.TOO_MANY_TRIES else 0
+        wait_s = wait_s or self._throttle.password_wait_s(inserting.user, link.dtu, now)
+        wait = max(1, math.ceil(wait_s)) if reason is Reason.TOO_MANY_TRIES else 0
         self._outbox.send(link.link, Notice(inserting.seq, int(reason.notice), wait_s=wait))
 
     def looked_up(
@@ -130,11 +131,12 @@ class AuthenticationManager:
     def _check_ticket(self, link: Link, inserting: Inserting, now: float) -> None:
         """Step 912: only a valid ticket makes a redirect; all else is an ordinary insert."""
 
+        known = inserting.registration
+
         def owner(ticket: tickets.RedirectTicket) -> Token:
-            if inserting.registration is not None and inserting.registration.owner is not None:
-                return inserting.registration.owner
-            signed_in = inserting.token.kind == "pseudo" and ticket.user
-            return login_token(ticket.user) if signed_in else inserting.token
+            if signs_in(self._policy, self._case(link, inserting, now)):
+                return login_token(ticket.user)
+            return (known.owner if known is not None else None) or inserting.token
 
         host, secrets = self._group.standing.host, self._group.secrets
         try:
@@ -149,6 +151,8 @@ class AuthenticationManager:
         else:
             inserting.ticket, inserting.proofs = ticket, ticket.proofs
             inserting.vouched = ticket.user
+            if known is not None and known.user != ticket.user:
+                inserting.proofs -= {Proof.PASSWORD}  # it was another user's
 
     # What is to be proven
 

@@ -94,7 +94,7 @@ def entry(policy: Policy, case: Case) -> Step:
     token = case.token
     if token.kind == "pseudo" and token.value != case.dtu:
         return Refuse(Reason.OTHER_DESKS_TOKEN)
-    if policy.who(token) is Who.OFF and not _login(policy, case):
+    if policy.who(token) is Who.OFF and not signs_in(policy, case):
         return Refuse(Reason.KIND_OFF)
     if token.kind == "piv" and Proof.CARD not in case.proofs:
         return ShowKey(Slot.CARD)  # before anything else: who has no card learns nothing
@@ -108,7 +108,7 @@ def entry(policy: Policy, case: Case) -> Step:
     return found.step
 
 
-def _login(policy: Policy, case: Case) -> bool:
+def signs_in(policy: Policy, case: Case) -> bool:
     """Whether the desk's own token stands for a person who signs in by name and password."""
     known = case.registration is not None and policy.pseudo is not Who.OFF
     others = policy.pseudo in (Who.SELF, Who.KIOSK)
@@ -116,10 +116,11 @@ def _login(policy: Policy, case: Case) -> bool:
 
 
 def _whose(policy: Policy, case: Case) -> _Found:
-    if case.registry_failed:
-        # Not even for those who need no entry: it may say that the token is lost.
+    needs_no_entry = case.token.kind == "pseudo" and policy.pseudo is Who.OFF
+    if case.registration is None and case.registry_failed and not needs_no_entry:
+        # Not even a kiosk's or a chained card: its entry may say that it is lost.
         return _Found(Refuse(Reason.REGISTRY_DOWN))
-    if _login(policy, case):
+    if signs_in(policy, case):
         return _signed_in(policy, case)
     hours = policy.hours(case.token)
     if case.registration is not None:

@@ -112,13 +112,17 @@ class Inserting:
         return self.admitted is not None and self.waiting is None
 
     @property
+    def user(self) -> str:
+        """Whose token it is, as far as is known; "" if not at all."""
+        if self.admitted is not None:
+            return self.admitted.registration.user
+        return self.registration.user if self.registration is not None else self.vouched
+
+    @property
     def whose(self) -> str:
         """Of whom, and by what proof, for the log; never the token's number."""
-        user = self.admitted.registration.user if self.admitted else self.vouched
-        if not user and self.registration is not None:
-            user = self.registration.user
         proofs = "+".join(sorted(proof.value for proof in self.proofs)) or "nothing"
-        return f", user {user or 'unknown'!r:.80}, proven {proofs}"
+        return f", user {self.user or 'unknown'!r:.80}, {self.token.kind} token, proven {proofs}"
 
 
 @dataclass

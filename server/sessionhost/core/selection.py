@@ -153,8 +153,7 @@ class ServerSelection:
             inserting.hops + 1,
             to.session,
             inserting.proofs,
-            # Whom the registry does not know, the target could not find there either.
-            "" if inserting.registration or not admitted else admitted.registration.user,
+            admitted.registration.user if admitted is not None else "",
         )
         self.vouchers.placed(inserting.owner, target.host, now)
         self._outbox.report(f"{link.dtu} redirected to {target.host}: {to.why}{inserting.whose}")

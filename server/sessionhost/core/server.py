@@ -278,7 +278,7 @@ class ServerCore:
                 )
         self._outbox.report(
             f"session {session.session} of {session.user} shown at {link.dtu}, "
-            f"epoch {session.epoch}, cause {inserting.cause.value}"
+            f"epoch {session.epoch}, cause {inserting.cause.value}{inserting.whose}"
         )
         self._outbox.put(Remember(session.session, session.epoch, now))
         if session.running:
