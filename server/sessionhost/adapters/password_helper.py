@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 HELPER = Path(__file__).resolve().parent.parent / "app" / "password_check.py"
@@ -27,8 +27,9 @@ Told = Callable[[str, str], None]
 class PasswordChecks:
     """The checks under way."""
 
-    def __init__(self, command: tuple[str, ...] = ()) -> None:
-        self._command = command or (sys.executable, "-I", "-S", str(HELPER))
+    def __init__(self, daemons: Collection[int]) -> None:
+        uids = [str(uid) for uid in sorted(daemons)]
+        self._command = (sys.executable, "-I", "-S", str(HELPER), *uids)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def check(self, user: str, password: str, told: Told) -> None:

@@ -47,8 +47,8 @@ class Launcher:
         display = unix_user(config.display_user, "display_user")
         self._store = SessionStore(config.run_dir, host.pw_gid, display.pw_gid)
         self._daemons = {host.pw_uid, display.pw_uid}
+        self._passwords = PasswordChecks(self._daemons)
         self._watches: dict[str, SessionWatch] = {}
-        self._passwords = PasswordChecks()
         self._orders = OrderServer(
             config.run_dir / "launcher.sock", {0, host.pw_uid}, self._on_order
         )

@@ -1,5 +1,6 @@
-"""One password, looked at by PAM. Started by launcherd as root, as a file: `python -I -S ...`.
+"""One password, looked at by PAM. Started by launcherd as root: `python -I -S this-file UID...`.
 
+The arguments are the uids of the server's own daemons, which are nobody's account.
 The user's name and the password come over the standard input, so that no list of processes shows
 them; what goes out is one line, `RESULT NAME`, with the account's name as the system writes it.
 """
@@ -25,7 +26,7 @@ def main() -> int:
     """Reads, asks, prints."""
     forbid_core_dumps()  # before any password is read
     user, _, password = sys.stdin.buffer.read(MAX_BYTES).decode("utf-8").partition("\0")
-    name = _person(user)
+    name = _person(user, {int(uid) for uid in sys.argv[1:]})
     try:
         result = check_password(PAM_SERVICE, name, password)
     except (PamError, OSError) as error:
@@ -35,10 +36,10 @@ def main() -> int:
     return 0
 
 
-def _person(user: str) -> str:
+def _person(user: str, daemons: set[int]) -> str:
     try:
         account = pwd.getpwnam(user)
-        check_account(account.pw_name, account.pw_uid)
+        check_account(account.pw_name, account.pw_uid, daemons)
     except (KeyError, ValueError, OrderError):
         return NOBODY
     return account.pw_name

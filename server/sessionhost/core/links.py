@@ -1,6 +1,6 @@
 """One DTU's control connection as the server sees it. What an insert leads to is not here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from roamwire.addresses import Address
 from roamwire.control import Cause, Hello, Question
@@ -152,6 +152,12 @@ class Link:
             return None
         waiting = self.inserting.waiting
         return self.inserting.ask_at if waiting is None else waiting.until
+
+    def once_more(self, owner: Token) -> Inserting:
+        """The insert that led to what the link shows, for another session of the same token."""
+        if self.shown_for is None:
+            return Inserting(self.seq, owner, Cause.INSERT)
+        return replace(self.shown_for, seq=self.seq, cause=Cause.INSERT, lost="", ticket=None)
 
     def overdue(self, now: float) -> str:
         """Why the connection is to be closed; "" if it is in order."""

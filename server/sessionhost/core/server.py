@@ -7,14 +7,12 @@ the next deadline. The daemon and the simulator both run this very class.
 import random
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 
 from roamwire.addresses import Address
 from roamwire.control import (
     Alive,
     Answer,
     Browse,
-    Cause,
     Connect,
     Disconnect,
     Hello,
@@ -32,7 +30,6 @@ from roamwire.control import (
 )
 from roamwire.errors import RemoteProtocolError
 from roamwire.notices import DisconnectReason, NoticeCode
-from roamwire.tokens import Token
 from roamwire.version import VERSION
 from sessionhost.core import timing
 from sessionhost.core.actions import (
@@ -314,7 +311,7 @@ class ServerCore:
         if chosen is None or chosen.token != current.token:
             self.choosing.seek(link, current.token, session, now)
         elif chosen is not current:
-            inserting = _once_more(link, chosen.token)
+            inserting = link.once_more(chosen.token)
             self._leave(link, now)
             self._attach(link, chosen, inserting, now)
 
@@ -324,7 +321,7 @@ class ServerCore:
             self._outbox.report(f"{link.dtu} gets no further session: {len(mine)} are here")
             self.choosing.browse(link, current.token, now)
             return
-        inserting = _once_more(link, current.token)
+        inserting = link.once_more(current.token)
         self._leave(link, now)
         self._new(link, inserting, current.user, current.recipe, "asked for in the menu", now)
 
@@ -332,7 +329,7 @@ class ServerCore:
         """The chosen session is on another server: the terminal goes there."""
         link = self._links.get(found.link)
         if link is not None:
-            inserting = _once_more(link, found.token)
+            inserting = link.once_more(found.token)
             self._leave(link, now)
             why = f"session {found.session} was chosen"
             self.authentication.selection.redirect(
@@ -484,10 +481,3 @@ class ServerCore:
     def next_action(self) -> Action | None:
         """The next thing to do, or None."""
         return self._outbox.take()
-
-
-def _once_more(link: Link, owner: Token) -> Inserting:
-    """The insert that led to what the link shows, for another session of the same token."""
-    if link.shown_for is None:
-        return Inserting(link.seq, owner, Cause.INSERT)
-    return replace(link.shown_for, seq=link.seq, cause=Cause.INSERT, lost="", ticket=None)
