@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from roamwire.addresses import Address
 from roamwire.control import (
     Alive,
+    Answer,
     Browse,
-    Cause,
     Connect,
     Disconnect,
     Hello,
@@ -21,6 +21,7 @@ from roamwire.control import (
     Line,
     Notice,
     Remove,
+    Response,
     Select,
     Servers,
     SignOff,
@@ -61,15 +62,26 @@ from sessionhost.core.links import (
     Inserting,
     Link,
 )
+from sessionhost.core.policy import Policy
+from sessionhost.core.policy_watch import PolicyWatch
 from sessionhost.core.registration import Registration
+from sessionhost.core.replies import Reply
 from sessionhost.core.sessions import MAX_SESSIONS, Session, SessionManager
+
+DEFAULT_POLICY = Policy()
 
 
 class ServerCore:
     """One server. Every `now` is the same monotonic clock in seconds."""
 
     def __init__(
-        self, group: GroupManager, rng: random.Random, *, recipe: str, display_port: int
+        self,
+        group: GroupManager,
+        rng: random.Random,
+        *,
+        recipe: str,
+        display_port: int,
+        policy: Policy = DEFAULT_POLICY,
     ) -> None:
         self.group = group
         self.sessions = SessionManager(rng)
@@ -77,13 +89,15 @@ class ServerCore:
         self._rng = rng
         self._recipe = recipe
         self._display_port = display_port
+        self._login = policy.login
         self._links: dict[int, Link] = {}
         self._check_links_at = 0.0
         self._outbox = Outbox()
         self.authentication = AuthenticationManager(
-            group, self.sessions, self._links, self._outbox, rng
+            group, self.sessions, self._links, self._outbox, rng, policy
         )
         self.choosing = SessionChooser(group, self.sessions, self._outbox)
+        self.policies = PolicyWatch()
         self._restarting = False
 
     def terminals(self) -> list[dict[str, str]]:
@@ -141,6 +155,10 @@ class ServerCore:
             raise RemoteProtocolError("state", "a line before hello")
         elif isinstance(line, Insert):
             self._insert(link, line, now)
+        elif isinstance(line, Response):
+            self.authentication.response(link, line, now)
+        elif isinstance(line, Answer):
+            self.authentication.answer(link, line, now)
         elif isinstance(line, Remove):
             self._leave(link, now)
             self._outbox.report(f"card out at {link.dtu}")
@@ -154,8 +172,9 @@ class ServerCore:
         servers = self.group.servers_for(link.address, now)
         host = self.group.standing.host
         welcome = Welcome(
-            host, int(timing.KEEPALIVE_S * 1000), int(timing.LOST_S * 1000), servers, VERSION
-        )
+            host, int(timing.KEEPALIVE_S * 1000), int(timing.LOST_S * 1000), servers, VERSION,
+            self._login,
+        )  # fmt: skip
         self._outbox.send(link.link, welcome)
 
     def _hang_up(self, link: Link, why: str, now: float) -> None:
@@ -171,7 +190,7 @@ class ServerCore:
         if session is not None and self.sessions.detach(session, link.epoch, now):
             self._outbox.put(Revoke(session.session, link.epoch))
             self._outbox.put(Remember(session.session, session.epoch, now))
-        link.session, link.epoch = "", 0
+        link.session, link.epoch, link.shown_for = "", 0, None
 
     # Insert: patent steps 911-922
 
@@ -181,12 +200,32 @@ class ServerCore:
         self.authentication.begin(link, line, now)
 
     def looked_up(
-        self, link: int, seq: int, found: Registration | None, now: float, *, failed: bool = False
+        self,
+        link: int,
+        seq: int,
+        found: Registration | None,
+        now: float,
+        *,
+        failed: bool = False,
+        reader: bool = False,
     ) -> None:
-        """The registry's answer to a Lookup; `failed` if it could not answer at all."""
+        """The registry's answer to a Lookup; `failed` if it could not answer at all.
+
+        `reader`: the terminal reads cards for the administrator.
+        """
         here = self._links.get(link)
         if here is not None:
-            self._admit(self.authentication.looked_up(here, seq, found, now, failed=failed), now)
+            admitted = self.authentication.looked_up(
+                here, seq, found, now, failed=failed, reader=reader
+            )
+            self._admit(admitted, now)
+            self._drain_group(now)
+
+    def replied(self, link: int, reply: Reply, now: float) -> None:
+        """What was found out about a Verify, a CheckPassword, a Register."""
+        here = self._links.get(link)
+        if here is not None:
+            self._admit(self.authentication.replied(here, reply, now), now)
             self._drain_group(now)
 
     def _admit(self, admitted: Admitted | None, now: float) -> None:
@@ -209,7 +248,7 @@ class ServerCore:
     ) -> bool:
         """A new session for the link; False if this host is full."""
         session = self.sessions.create(
-            inserting.token, user, recipe, now, now + timing.SESSION_START_S
+            inserting.owner, user, recipe, now, now + timing.SESSION_START_S
         )
         if session is None:
             return False
@@ -224,7 +263,8 @@ class ServerCore:
         """Step 914: the newest insert wins; whoever showed the session before is told."""
         before = self.sessions.attach(session, link.link, link.dtu, now)
         link.session, link.epoch = session.session, session.epoch
-        self.authentication.vouchers.forget_home(session.token)
+        link.shown_for = inserting
+        self.authentication.selection.vouchers.forget_home(session.token)
         if before is not None:
             self._outbox.put(Revoke(session.session, before.epoch))
             loser = self._links.get(before.link)
@@ -236,7 +276,7 @@ class ServerCore:
                 )
         self._outbox.report(
             f"session {session.session} of {session.user} shown at {link.dtu}, "
-            f"epoch {session.epoch}, cause {inserting.cause.value}"
+            f"epoch {session.epoch}, cause {inserting.cause.value}{inserting.whose}"
         )
         self._outbox.put(Remember(session.session, session.epoch, now))
         if session.running:
@@ -274,8 +314,9 @@ class ServerCore:
         if chosen is None or chosen.token != current.token:
             self.choosing.seek(link, current.token, session, now)
         elif chosen is not current:
+            inserting = link.once_more(chosen.token)
             self._leave(link, now)
-            self._attach(link, chosen, Inserting(link.seq, chosen.token, Cause.INSERT), now)
+            self._attach(link, chosen, inserting, now)
 
     def _one_more(self, link: Link, current: Session, now: float) -> None:
         mine, full = self.sessions.for_token(current.token), self.group.standing.closed
@@ -283,18 +324,18 @@ class ServerCore:
             self._outbox.report(f"{link.dtu} gets no further session: {len(mine)} are here")
             self.choosing.browse(link, current.token, now)
             return
+        inserting = link.once_more(current.token)
         self._leave(link, now)
-        inserting = Inserting(link.seq, current.token, Cause.INSERT)
         self._new(link, inserting, current.user, current.recipe, "asked for in the menu", now)
 
     def _found(self, found: Found, now: float) -> None:
         """The chosen session is on another server: the terminal goes there."""
         link = self._links.get(found.link)
         if link is not None:
+            inserting = link.once_more(found.token)
             self._leave(link, now)
-            inserting = Inserting(link.seq, found.token, Cause.INSERT)
             why = f"session {found.session} was chosen"
-            self.authentication.redirect(
+            self.authentication.selection.redirect(
                 link, inserting, RedirectTo(found.answer, why, found.session), now
             )
 
@@ -312,7 +353,7 @@ class ServerCore:
             else:
                 self._start(session)
         self._count_sessions()
-        self.authentication.wait_for_others(now + timing.START_GRACE_S)
+        self.authentication.selection.wait_for_others(now + timing.START_GRACE_S)
         self.group.announce_soon(now)
 
     def _start(self, session: Session) -> None:
@@ -376,7 +417,7 @@ class ServerCore:
     def _drain_group(self, now: float) -> None:
         while (event := self.group.next_event()) is not None:
             if isinstance(event, TokenAsked):
-                self.authentication.asked(event, now)
+                self.authentication.selection.asked(event, now)
             elif isinstance(event, TokenAnswered):
                 self._admit(self.authentication.answered(event, now), now)
                 if (found := self.choosing.answered(event, now)) is not None:
@@ -414,7 +455,7 @@ class ServerCore:
         times = [self.group.next_deadline()]
         if self._links:
             times.append(self._check_links_at)
-            times += [at for each in self._links.values() if (at := each.ask_at) is not None]
+            times += [at for each in self._links.values() if (at := each.due_at) is not None]
         starting = self.sessions.next_start_deadline()
         return min(times if starting is None else [*times, starting])
 
@@ -426,10 +467,12 @@ class ServerCore:
             self._outbox.put(StopSession(session.session))
             self.session_gone(session.session, DisconnectReason.FAILED, now)
         for link in list(self._links.values()):
-            self.authentication.ask_if_due(link, now)
+            self.authentication.handle_due(link, now)
         self._drain_group(now)
         if now >= self._check_links_at:
             self._check_links_at = now + timing.LINK_CHECK_S
+            for words in self.policies.news(self.group):
+                self._outbox.report(words)
             for link in list(self._links.values()):
                 if why := link.overdue(now):
                     self._hang_up(link, why, now)

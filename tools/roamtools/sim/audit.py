@@ -98,7 +98,7 @@ class Audit:
     def _owed(self, desk: "DeskNode") -> bool:
         """Whether a session is due here: not to an unknown card, nor after a "try again"."""
         registered = self._world.registry.get(desk.card) if desk.card is not None else None
-        if registered is None or not registered.enabled or desk.words in AGAIN:
+        if registered is None or not registered.enabled or desk.forged or desk.words in AGAIN:
             return False
         return desk.words != catalogue.TAKEN_OVER.code or desk.card not in self._world.people.cloned
 
@@ -138,7 +138,7 @@ class Audit:
         self._tables(host, core)
 
     def _tables(self, host: "HostNode", core: ServerCore) -> None:
-        group, vouchers = core.group, core.authentication.vouchers
+        group, vouchers = core.group, core.authentication.selection.vouchers
         topology = group.topology
         sizes = {
             "trusted hosts": (len(topology._trusted), MAX_HOSTS),
@@ -150,7 +150,7 @@ class Audit:
             "placed tokens": (len(vouchers._homes), MAX_PLACED),
             "links": (len(core._links), MAX_LINKS),
             "links of ours": (len(core._links), len(host.links)),
-            "asking": (core.authentication.asking(), len(core._links)),
+            "asking": (core.authentication.selection.asking(), len(core._links)),
         }
         for name, (size, maximum) in sizes.items():
             if size > maximum:
@@ -171,7 +171,9 @@ class Audit:
             missing = set(world.hosts_by_name) - live - {host.name}
             if missing:
                 world.checks.fail("settled", f"{host.name} does not know {sorted(missing)}")
-            if core.authentication.asking() or any(link.inserting for link in core._links.values()):
+            if core.authentication.selection.asking() or any(
+                link.inserting for link in core._links.values()
+            ):
                 world.checks.fail("settled", f"{host.name} is still deciding")
             for session in core.sessions:
                 self._settled_session(host, session.session)
@@ -196,7 +198,7 @@ class Audit:
                 world.checks.fail("settled", f"{desk.name} shows a session without a card")
             return
         registered = world.registry.get(desk.card)
-        if registered is None or not registered.enabled:
+        if registered is None or not registered.enabled or desk.forged:
             if desk.screen is not None:
                 world.checks.fail("proof", f"{desk.name} shows a session to {desk.card}")
             return
