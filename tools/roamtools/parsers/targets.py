@@ -5,13 +5,22 @@ bad bytes are `RemoteProtocolError` (or the error that the parser names) and not
 was understood can be written and understood again.
 """
 
+import datetime
 import hmac
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
 from dtu.app.config import SETTINGS as DTU_SETTINGS
 from dtu.core import ip6, lease
+from dtu.core.piv import keys, tlv
+from dtu.core.piv.client import read_card
 from dtu.core.rfb import RfbClient
 from dtu.core.sound_guard import SoundGuard
 from roamtools.lab.plan import project_root
@@ -25,11 +34,16 @@ from roamwire.lines import LineReader
 from roamwire.settings import SettingsError
 from roamwire.signing import GroupSecrets, derive
 from roamwire.tokens import Token
+from sessionhost.adapters import card_verify
 from sessionhost.adapters.order_socket import parse_order
 from sessionhost.app.config import SETTINGS as SERVER_SETTINGS
+from sessionhost.core.policy import SETTINGS as POLICY_SETTINGS
 from sessionhost.core.services import RecipeError, parse_recipe
 
 SECRETS = GroupSecrets(bytes(range(32)), bytes(range(32, 64)), classic=True)
+
+MAX_ROUNDS = 2000
+"""Answers of a card before it counts as endless; a certificate of 3 KiB takes thirty."""
 
 MAX_EVENTS = 4096
 """More than one read of the RFB client may leave; a loop that never ends is a finding."""
@@ -103,6 +117,45 @@ def genuine_ticket(data: bytes) -> None:
     tag = hmac.digest(derive(SECRETS.current, "ticket"), body.encode("utf-8"), "sha256").hex()
     with suppress(RemoteProtocolError):
         tickets.verify(f"{body}~{tag}", SECRETS)
+
+
+def card_certificate(data: bytes) -> None:
+    """A card's certificate, as far as the terminal reads it, and whole at the server."""
+    with suppress(tlv.TlvError):
+        kind = keys.key_type(data)
+        info = keys.public_key_info(data)
+        with suppress(ValueError):
+            found = card_verify.card_key(card_verify.read_certificate(data))
+            # Both ends have to see the same key, whose hash is the token.
+            if kind is not None and found is not None:
+                assert card_verify.public_bytes(found) == info
+    with suppress(ValueError):
+        card_verify.read_certificate(data)
+
+
+def card(data: bytes) -> None:
+    """A card that answers with anything: reading it ends, with a value."""
+    exchange = read_card()
+    # Its answers, one behind the other with their lengths before them, again and again.
+    answers: list[bytes] = []
+    while data:
+        answers.append(data[1 : 1 + data[0]])
+        data = data[1 + data[0] :]
+    try:
+        next(exchange)
+        for number in range(MAX_ROUNDS):
+            exchange.send(answers[number % len(answers)] if answers else b"")
+        raise AssertionError("a card can keep the terminal asking for ever")
+    except StopIteration:
+        pass
+
+
+def policy(data: bytes) -> None:
+    """A group's policy."""
+    text = data.decode("utf-8", "replace")
+    with suppress(SettingsError):
+        values = POLICY_SETTINGS.parse(text, "policy.toml")
+        assert POLICY_SETTINGS.parse(POLICY_SETTINGS.show(values), "policy.toml") == values
 
 
 def token(data: bytes) -> None:
@@ -198,6 +251,21 @@ def _recipes() -> list[bytes]:
     return [path.read_bytes() for path in (project_root() / "server/etc/recipes").glob("*.toml")]
 
 
+def _certificates() -> list[bytes]:
+    """One of each kind of key; self-signed."""
+    made = []
+    for key in (
+        rsa.generate_private_key(65537, 2048),
+        ec.generate_private_key(ec.SECP256R1()),
+        ec.generate_private_key(ec.SECP384R1()),
+    ):
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "alice")])
+        since = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+        builder = x509.CertificateBuilder(name, name, key.public_key(), 7, since, since)
+        made.append(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER))
+    return made
+
+
 def _leases() -> list[bytes]:
     return [
         b"event=bound\ninterface=eth0\naddress=10.1.2.3\nmask=255.255.255.0\nrouters=10.1.2.1\n"
@@ -221,10 +289,13 @@ TARGETS: dict[str, Target] = {
     "line": Target(line, lambda: _vectors("lines.txt")),
     "lines": Target(lines, lambda: [b"\n".join(_vectors("lines.txt")[:5])]),
     "fields": Target(fields, lambda: [b"a=1 b=%20 c=", *_vectors("lines.txt")]),
-    "ticket": Target(ticket, lambda: [b"1~s1~desk1~" + b"0" * 64 + b"~s2~n~1~~" + b"f" * 64]),
+    "ticket": Target(ticket, lambda: [b"2~s1~desk1~" + b"0" * 64 + b"~s2~n~1~~~~" + b"f" * 64]),
     "genuine_ticket": Target(
-        genuine_ticket, lambda: [b"1~s1~desk1~" + b"0" * 64 + b"~s2~n~1~00a1"]
+        genuine_ticket, lambda: [b"2~s1~desk1~" + b"0" * 64 + b"~s2~n~1~00a1~9e+9a~alice"]
     ),
+    "card_certificate": Target(card_certificate, _certificates),
+    "card": Target(card, lambda: [bytes.fromhex("086106 4f04 0000 9000"), b"\2\x6a\x82"]),
+    "policy": Target(policy, lambda: [b'piv = "chained"\nuid = "off"\n', b"login = true\n"]),
     "token": Target(token, lambda: [b"uid:04a1b2c3d4e5f6", b"piv:" + b"0" * 40, b"pseudo:desk1"]),
     "order": Target(order, lambda: [b"start session=a user=b token=uid:1 recipe=d width=1\n"]),
     "certificate": Target(certificate, lambda: [b"desk1\nroamdesk://dtu/desk1"]),
