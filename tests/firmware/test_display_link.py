@@ -507,6 +507,14 @@ HEAVY = update(*[fill(0, 0, WIDTH, HEIGHT, shade) for shade in range(250)])
 """Some 400 turns' work after the link was told to do little in each."""
 
 
+async def turns_while(condition):
+    for _ in range(10_000):
+        if not condition():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("the work does not end")
+
+
 def heavy_desk(monkeypatch, play):
     monkeypatch.setattr(session_view, "TURN_WORK", 10_000)
     on_a_desk(play)
@@ -525,8 +533,7 @@ def test_a_read_that_takes_long_lets_a_key_through(monkeypatch):
         desk.link.key(0x61, True)
         assert transport.take() == key(0x61, True)
         assert len(desk.screen.shown) == shown
-        while transport.paused:
-            await asyncio.sleep(0)
+        await turns_while(lambda: transport.paused)
         assert len(desk.screen.shown) == shown + 1
         assert desk.screen.shown[-1][0][0, 0, 0] == 249
         # The next frame is asked for as soon as this one is decoded.
@@ -541,8 +548,7 @@ def test_what_comes_while_a_read_is_worked_on_is_kept(monkeypatch):
         protocol, transport = await desk.show()
         protocol.data_received(HEAVY)
         protocol.data_received(update(fill(0, 0, WIDTH, HEIGHT, 7)))
-        while transport.paused:
-            await asyncio.sleep(0)
+        await turns_while(lambda: transport.paused)
         assert desk.screen.shown[-1][0][0, 0, 0] == 7
         desk.link.close()
 
@@ -567,8 +573,7 @@ def test_trouble_in_a_later_turn_loses_the_link(monkeypatch):
         protocol, transport = await desk.show()
         protocol.data_received(HEAVY + b"\xee")
         assert transport.paused
-        while not transport.aborted:
-            await asyncio.sleep(0)
+        await turns_while(lambda: not transport.aborted)
         assert desk.events[-1].reason.startswith("protocol: message")
 
     heavy_desk(monkeypatch, play)

@@ -1,14 +1,14 @@
 """`tools/fuzz`: mutated RFB bytes through the terminal's decoder. Exit 1 if a bound was broken.
 
-Streams with every encoding and extension, recordings of a real Xtigervnc in each encoding, and a few
-kilobytes that cost much are changed at random. They go two ways: `decoder` in pieces of random size,
-`socket` from a hostile server over TLS into the terminal's link and screen. A run is its seed:
-`--seed` replays it.
+Streams with every encoding and extension, recordings of a real Xtigervnc in each encoding, and
+a few kilobytes that cost much are changed at random. They go two ways: `decoder` in pieces of
+random size, `socket` from a hostile server over TLS into the terminal's link and screen. A run is
+its seed: `--seed` replays it.
 
 With --json one object goes to standard output; under `ways` for each way: `bytes` decoded, of them
 `mutated` (changed or put in; counted up to the byte at which the decoder gave up), `traced` and
-`resident` peak bytes beyond the framebuffer (bound `most_bytes`), `slowest_read_s` of processor time
-(bound `most_read_s`), `failed` with why streams were refused, `broken` bounds.
+`resident` peak bytes beyond the framebuffer (bound `most_bytes`), `slowest_read_s` of processor
+time (bound `most_read_s`), `failed` with why streams were refused, `broken` bounds.
 """
 
 import argparse

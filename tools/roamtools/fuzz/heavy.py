@@ -1,4 +1,4 @@
-"""Few bytes that cost a decoder much: what a session could freeze a terminal with. Spoils nothing."""
+"""Few bytes that cost a decoder much: a session could freeze a terminal with them. All are good."""
 
 import random
 import struct

@@ -2,23 +2,25 @@
 
 import asyncio
 import datetime
-import multiprocessing
+import json
 import os
+import pickle
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import IO
 
-from roamtools.fuzz.streams import Spoilt, Stream, cases
+from roamtools.fuzz.streams import Stream, cases
 from roamwire.control import Attached, encode_line, parse_line
 from roamwire.identity import Identity
 from sessionhost.adapters.pki import create_group
 from sessionhost.adapters.tls import server_context
 
 PIECE_BYTES = 65536
-_END_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -47,44 +49,42 @@ def make_group(folder: Path) -> tuple[Files, Files]:
 
 
 @contextmanager
-def hostile_server(files: Files, seed: int, recorded: list[Stream]) -> Iterator[Connection]:
-    """A process that serves; the pipe says its port, then of each stream what was spoilt in it."""
-    here, there = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(
-        target=_main, args=(there, files, seed, recorded), daemon=True
-    )
-    server.start()
-    there.close()
-    try:
-        yield here
-    finally:
-        server.terminate()
-        server.join(_END_S)
-        here.close()
+def hostile_server(files: Files, seed: int, recorded: list[Stream]) -> Iterator[IO[bytes]]:
+    """A process that serves. Its lines of JSON: the port, then of each stream its length and runs."""
+    command = [sys.executable, "-m", "roamtools.fuzz.hostile_server"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        try:
+            pickle.dump((files, seed, recorded), server.stdin)
+            server.stdin.close()
+            yield server.stdout
+        finally:
+            server.terminate()
 
 
-def _main(pipe: Connection, files: Files, seed: int, recorded: list[Stream]) -> None:
-    asyncio.run(_Server(pipe, seed, recorded).serve(server_context(files)))
+def main() -> None:
+    """Serve until it is ended; the caller's own pickle says what."""
+    files, seed, recorded = pickle.load(sys.stdin.buffer)
+    asyncio.run(_Server(seed, recorded).serve(server_context(files)))
 
 
 class _Server:
     """Every connection gets the next stream, and stays open until the terminal has had enough."""
 
-    def __init__(self, pipe: Connection, seed: int, recorded: list[Stream]) -> None:
-        self._pipe = pipe
+    def __init__(self, seed: int, recorded: list[Stream]) -> None:
         self._streams = cases(seed, recorded)
 
     async def serve(self, context: ssl.SSLContext) -> None:
         server = await asyncio.start_server(self._play, "127.0.0.1", 0, ssl=context)
-        self._pipe.send(server.sockets[0].getsockname()[1])
+        print(json.dumps(server.sockets[0].getsockname()[1]), flush=True)
         await server.serve_forever()
 
     async def _play(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             message = parse_line(await reader.readline())
             stream, _ = next(self._streams)
-            # The bytes themselves are not told; they come by the socket.
-            self._pipe.send((len(stream.data), Spoilt(b"", stream.runs)))
+            print(json.dumps((len(stream.data), stream.runs)), flush=True)
             writer.write(encode_line(Attached(getattr(message, "ticket", ""), 1)))
             for at in range(0, len(stream.data), PIECE_BYTES):
                 writer.write(stream.data[at : at + PIECE_BYTES])
@@ -95,3 +95,7 @@ class _Server:
             pass
         finally:
             writer.close()
+
+
+if __name__ == "__main__":
+    main()

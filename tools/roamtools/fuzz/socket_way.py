@@ -5,12 +5,12 @@ is looked at from the outside: how much processor time passes between two of its
 """
 
 import asyncio
+import json
 import tempfile
 import time
 import tracemalloc
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from unittest.mock import patch
 
 from dtu.app.display_link import DisplayLink, Drawn, LinkEvent, LinkLost, LinkOpened
@@ -34,13 +34,13 @@ SIZE = (320, 200)
 
 
 def run(seed: int, size: int, recorded: list[Stream]) -> Report:
-    """Decode so many mutated bytes; what is raised on the event loop ends the run as RuntimeError."""
+    """Decode so many mutated bytes; RuntimeError for what is raised on the event loop."""
     with tempfile.TemporaryDirectory() as name:
         gateway, terminal = make_group(Path(name))
-        with hostile_server(gateway, seed, recorded) as pipe:
+        with hostile_server(gateway, seed, recorded) as told:
             tracemalloc.start()
             try:
-                return asyncio.run(_Way(pipe, terminal, Report("socket", seed)).run(size))
+                return asyncio.run(_Way(told, terminal, Report("socket", seed)).run(size))
             finally:
                 tracemalloc.stop()
 
@@ -66,8 +66,8 @@ class _Frames:
 class _Way:
     """One terminal that attaches again and again."""
 
-    def __init__(self, pipe: Connection, files: Files, report: Report) -> None:
-        self._pipe = pipe
+    def __init__(self, told: IO[bytes], files: Files, report: Report) -> None:
+        self._told = told
         self._files = files
         self._report = report
         self._view: SessionView | None = None
@@ -77,7 +77,7 @@ class _Way:
         self._trouble: list[dict[str, Any]] = []
 
     async def run(self, size: int) -> Report:
-        port = await asyncio.to_thread(self._pipe.recv)
+        port = json.loads(await asyncio.to_thread(self._told.readline))
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda loop, what: self._trouble.append(what))
         screen = open_screen("headless", *SIZE)
@@ -144,7 +144,8 @@ class _Way:
     def _event(self, event: LinkEvent) -> None:
         match event:
             case LinkOpened():
-                self._sent = self._pipe.recv()
+                length, runs = json.loads(self._told.readline())
+                self._sent = (length, Spoilt(b"", tuple((start, end) for start, end in runs)))
             case LinkLost():
                 self._lost = event.reason
             case Drawn():

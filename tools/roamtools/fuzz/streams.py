@@ -104,23 +104,24 @@ def spoilt(stream: Stream, rng: random.Random) -> Spoilt:
 def _change(data: bytearray, at: int, rng: random.Random) -> tuple[int, int, bytes]:
     """From where to where to put which bytes instead."""
     many = int(10 ** rng.uniform(0, LONGEST_CHANGE_DIGITS))
-    match rng.randrange(7):
-        case 0:
-            return at, at + 1, bytes((data[at] ^ 1 << rng.randrange(8),))
-        case 1:
-            return at, at + 1, rng.randbytes(1)
-        case 2:
-            size = rng.choice((1, 2, 4))
-            number = rng.choice(_NUMBERS) & (1 << 8 * size) - 1
-            return at, at + size, number.to_bytes(size, "big")
-        case 3:
-            return at, at + rng.randint(1, 40), b""
+    kind = rng.randrange(7)
+    if kind == 0:
+        new = bytes((data[at] ^ 1 << rng.randrange(8),))
+    elif kind == 1:
+        size = rng.choice((1, 2, 4))
+        new = (rng.choice(_NUMBERS) & (1 << 8 * size) - 1).to_bytes(size, "big")
+    elif kind == 2:
+        new = rng.randbytes(1)
+    else:
+        new = rng.randbytes(many)
+    match kind:
         case 4:
-            return at, at, rng.randbytes(many)
+            return at, at + rng.randint(1, 40), b""
         case 5:
-            return at, at + many, rng.randbytes(many)
-        case _:
+            return at, at, new
+        case 6:
             return at, at, bytes(data[at : at + many])
+    return at, at + len(new), new
 
 
 def cases(seed: int, recorded: list[Stream]) -> Iterator[tuple[Spoilt, random.Random]]:
