@@ -77,7 +77,7 @@ class Bench:
 
     def opened(self, attempt=None):
         """The control connection stands."""
-        self.terminal.link_opened(self.attempt if attempt is None else attempt, self.now)
+        self.terminal.link_opened(self.attempt if attempt is None else attempt, "s1")
         return self.act()
 
     def closed(self, reason="reset", attempt=None):

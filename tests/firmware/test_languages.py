@@ -70,7 +70,7 @@ def test_places_are_filled_and_never_with_places():
 
 def test_notes_stand_side_by_side():
     words = ENGLISH.words(Message(27, Icon.OK, notes=("uid", "menu")), hotkey="F1")
-    assert words.note == "Low trust: card number only, it can be copied.   F1: menu"
+    assert words.note == "Low trust: card number only, it can be copied. · F1: menu"
 
 
 def test_a_servers_own_text_is_shown():

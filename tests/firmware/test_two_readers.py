@@ -16,7 +16,7 @@ class NoChance:
 @pytest.fixture
 def presence():
     presence = Presence(NoChance())
-    presence.arrives(ALICE, "left")
+    presence.arrives(CardPresented(ALICE, "left", 0.5))
     return presence
 
 

@@ -19,12 +19,15 @@ MAX_UNSENT_BYTES = 65536
 
 
 class ControlLink:
-    """At most one control connection; events carry the attempt number they belong to."""
+    """At most one control connection; events carry the attempt number they belong to.
+
+    `on_open` is told the server's name by its certificate.
+    """
 
     def __init__(
         self,
         tls: ssl.SSLContext,
-        on_open: Callable[[int], None],
+        on_open: Callable[[int, str], None],
         on_line: Callable[[int, bytes], None],
         on_closed: Callable[[int, str | Refused], None],
     ) -> None:
@@ -102,11 +105,11 @@ class _Connection(asyncio.Protocol):
             transport.abort()
             return
         try:
-            server_name(transport)
+            name = server_name(transport)
         except RemoteProtocolError as error:
             self._fail(Refused(Refusal.FOREIGN, str(error)))
             return
-        self._link.on_open(self.attempt)
+        self._link.on_open(self.attempt, name)
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -85,6 +85,7 @@ class DeskFace:
         self._shown: Show | None = None
         self._buttons = 0
         self._badge_timer: asyncio.TimerHandle | None = None
+        self._receiver = ""
 
     def use_input(self, desk: InputDesk) -> None:
         """Where the menu's keys come from."""
@@ -114,12 +115,19 @@ class DeskFace:
     def blank(self) -> None:
         """Nothing at all; the next person begins with the terminal's language and no menu."""
         self._screen.blank()
+        self.words = self._shown = None
         self._language = languages()[self._config.language]
         self._menu.close()
         self._view = None
-        self._end_diversion()
+        self._divert()
 
     # The menu
+
+    @property
+    def asks(self) -> str:
+        """What a person is asked to type, by its fields, "" if nothing; for benches."""
+        shown = self._shown.message.fields if self._shown else ()
+        return ",".join(field.label for field in shown)
 
     @property
     def menu_page(self) -> str:
@@ -127,10 +135,10 @@ class DeskFace:
         return self._menu.page.value if self._menu.page else ""
 
     def hotkey(self, name: str) -> None:
-        """The chord was pressed: the menu opens, or closes."""
+        """The chord was pressed: the menu opens, or closes; over a PIN pad it stays closed."""
         if self._menu.is_open:
             self._menu.close()
-        else:
+        elif not self._terminal.proving.takes_keys:
             self._menu.open()
         self.refresh()
 
@@ -139,21 +147,35 @@ class DeskFace:
         self._menu.offered(offers)
 
     def refresh(self) -> None:
-        """Paint the menu if anything in it has changed."""
+        """Paint the menu if anything in it has changed, and say who gets the keys."""
+        if self._terminal.proving.takes_keys:
+            self._menu.close()
         view = self._menu.view(self._facts(), self._language) if self._menu.is_open else None
-        if view == self._view:
-            return
-        opened, self._view = self._view is None, view
-        self._screen.show_menu(view)
-        if view is None:
-            self._end_diversion()
-        elif opened and self._input is not None:
-            self._buttons = 0
-            self._input.divert(self._heard)
+        if view != self._view:
+            self._view = view
+            self._screen.show_menu(view)
+        self._divert()
 
-    def _end_diversion(self) -> None:
-        if self._input is not None:
-            self._input.divert(None)
+    def _divert(self) -> None:
+        """Keys are for the menu, for what the terminal asks, or for whom the router says.
+
+        What was held when that changes is nothing to the new one: an Enter that opened a form does
+        not send it off.
+        """
+        receiver = "menu" if self._menu.is_open else self._terminal.key_receiver
+        if self._input is None or receiver == self._receiver:
+            return
+        self._receiver = receiver
+        self._buttons = 0
+        listeners = {"": None, "menu": self._heard}
+        self._input.divert(None)
+        self._input.divert(listeners.get(receiver, self._typed))
+
+    def _typed(self, event: Key | Pointer) -> None:
+        """A key for a PIN pad or a form, or from somebody who wants to sign in."""
+        if isinstance(event, Key):
+            self._terminal.key(event, time.monotonic())
+            self._carry_on()
 
     def _heard(self, event: Key | Pointer) -> None:
         """Input while the menu is open."""

@@ -20,12 +20,13 @@ from dtu.app.desk_face import DeskFace, menu_chord
 from dtu.app.display_link import DisplayLink, Drawn, FirstFrame, Lamps, LinkEvent, LinkLost
 from dtu.app.drivers import Drivers
 from dtu.app.input_desk import InputDesk
+from dtu.app.privacy import forbid_core_dumps
 from dtu.app.query_socket import QuerySocket
 from dtu.app.screen_sleep import ScreenSleep
 from dtu.app.server_list import ServerListFile
 from dtu.app.service_manager import ServiceManager
 from dtu.app.sound_link import SoundLink, open_sound
-from dtu.app.tls import IdentityError, client_context
+from dtu.app.tls import IdentityError, client_context, own_name
 from dtu.app.volume_knob import VolumeKnob
 from dtu.core import actions, story
 from dtu.core.events import CardAnswered, CardEvent
@@ -59,8 +60,14 @@ class TerminalProcess:
             mdns=config.mdns,
         )
         self._server_list = ServerListFile(config.server_list, config.key, config.ca)
+        tls = client_context(config.ca, config.cert, config.key)
+        name = own_name(config.cert)
+        if name != config.name:
+            _LOG.warning(
+                "the name is %s by the settings and %s by the certificate", config.name, name
+            )
         self._terminal = Terminal(
-            config.name,
+            name,
             screen.size,
             finder,
             rng,
@@ -68,7 +75,6 @@ class TerminalProcess:
             keyboard=config.keyboard_layout,
         )
         self._terminal.remembered(self._server_list.load())
-        tls = client_context(config.ca, config.cert, config.key)
         self._control = ControlLink(tls, self._link_opened, self._line, self._link_closed)
         self._display = DisplayLink(screen, tls, self._display_event)
         self._sleep = ScreenSleep(screen, config.screen_off_s)
@@ -216,12 +222,13 @@ class TerminalProcess:
         self._sleep.stirred()
         self._trace("card", kind=type(event).__name__, at=getattr(event, "at", None))
         if isinstance(event, CardAnswered):
-            return  # the core asks cards nothing yet
-        self._terminal.card(event, time.monotonic())
+            self._terminal.proving.card_answered(event, time.monotonic())
+        else:
+            self._terminal.card(event, time.monotonic())
         self._carry_on()
 
-    def _link_opened(self, attempt: int) -> None:
-        self._terminal.link_opened(attempt, time.monotonic())
+    def _link_opened(self, attempt: int, server: str) -> None:
+        self._terminal.link_opened(attempt, server)
         self._carry_on()
 
     def _line(self, attempt: int, line: bytes) -> None:
@@ -314,22 +321,35 @@ class TerminalProcess:
                 _LOG.info("the screen is wiped")
                 self._trace("blank")
             case actions.Show():
-                words = self._face.show(action)
-                self._service_manager.status(words.title)
-                self._sleep.message(words.code)
-                _LOG.info("screen %d: %s", words.code, words.title)
-                self._trace("words", code=words.code, title=words.title)
+                self._say(action)
             case actions.Offered():
                 self._face.offered(action.offers)
             case actions.RememberServers():
                 self._server_list.save(action.servers)
+            case actions.Broadcast() | actions.Lookup() | actions.AskCard():
+                self._ask(action)
+            case actions.Report():
+                _LOG.info("%s", action.text)
+
+    def _say(self, action: actions.Show) -> None:
+        before, words = self._face.words, self._face.show(action)
+        if before is None or (before.code, before.title) != (words.code, words.title):
+            # Not at each key: how long a password is stands in no log.
+            self._service_manager.status(words.title)
+            self._sleep.message(words.code)
+            _LOG.info("screen %d: %s", words.code, words.title)
+            self._trace("words", code=words.code, title=words.title)
+
+    def _ask(self, action: actions.Broadcast | actions.Lookup | actions.AskCard) -> None:
+        match action:
             case actions.Broadcast():
                 self._query.broadcast(action.data, self._broadcast_address())
             case actions.Lookup():
                 self._trace("lookup", question=type(action.question).__name__)
                 self._network.lookups.ask(action)
-            case actions.Report():
-                _LOG.info("%s", action.text)
+            case actions.AskCard():
+                self._trace("ask_card", kind=type(action.request).__name__)
+                self._drivers.card.ask(action.request)
 
     def _address(self) -> str:
         addresses = (self._lease.address,) if self._lease else self._ip6.addresses
@@ -368,6 +388,7 @@ class TerminalProcess:
             "title": words.title if words else "",
             "text": words.text if words else "",
             "menu": self._face.menu_page,
+            "asks": self._face.asks,
             "sound": self._sound.channels if self._sound else 0,
         }
 
@@ -387,6 +408,7 @@ def main(arguments: list[str] | None = None) -> int:
     log_format = f"{moment}dtu %(levelname)s %(message)s"
     logging.basicConfig(level=config.log_level.upper(), format=log_format)
     try:
+        forbid_core_dumps()
         screen = open_screen(config.display, config.width, config.height, config.screen_mode)
         asyncio.run(_run(config, screen))
     except (OSError, IdentityError, ScreenError) as error:

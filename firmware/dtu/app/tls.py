@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from dtu.core.refusals import Refusal, Refused
+from dtu.core.piv.keys import common_name
 from roamwire.errors import RemoteProtocolError
 from roamwire.identity import peer_identity
 
@@ -70,6 +71,16 @@ def _ca_is_valid(context: ssl.SSLContext, clock_s: float) -> bool:
     """Our group's CA outlives every certificate that it signs, so a clock beyond it is wrong."""
     ends = [str(each["notAfter"]) for each in context.get_ca_certs()]
     return any(0 <= clock_s < ssl.cert_time_to_seconds(end) for end in ends)
+
+
+def own_name(cert: Path) -> str:
+    """This terminal's name by its certificate, which is the one that its cards' proofs are for."""
+    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+    try:
+        first = cert.read_text("ascii").split(begin, 1)[1].split(end, 1)[0]
+        return common_name(ssl.PEM_cert_to_DER_cert(f"{begin}{first}{end}\n"))
+    except (OSError, ValueError, IndexError) as error:
+        raise IdentityError(f"cannot read a name in {cert}: {error}") from error
 
 
 def server_name(transport: asyncio.BaseTransport) -> str:

@@ -1,8 +1,9 @@
 """What the terminal's core wants done: values that the program carries out. Does nothing itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dtu.core.lookups import Question
+from dtu.core.piv.results import CardRequest
 from dtu.core.words import Message
 from roamwire.control import Offer, Server
 
@@ -24,10 +25,10 @@ class Hangup:
 
 @dataclass(frozen=True)
 class SendLine:
-    """Send a line on the control connection."""
+    """Send a line on the control connection; a password may be in it."""
 
     attempt: int
-    line: bytes
+    line: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,13 @@ class Lookup:
 
 
 @dataclass(frozen=True)
+class AskCard:
+    """Ask the card; the answer comes as `CardAnswered`. A PIN in it belongs to the driver now."""
+
+    request: CardRequest
+
+
+@dataclass(frozen=True)
 class Report:
     """A line for the log."""
 
@@ -108,5 +116,6 @@ Action = (
     | RememberServers
     | Broadcast
     | Lookup
+    | AskCard
     | Report
 )

@@ -2,13 +2,13 @@
 
 Which one is shown is decided in `terminal`. Numbers never change their meaning: they are read out
 on the phone. 1x network and terminal, 2x card, 3x from the server, 4x session, 5x PIN and password,
-6x choice, 7x proof of a card.
+6x choice and sign-in, 7x proof of a card.
 """
 
 from dtu.core.events import CardEvent, CardUnreadable, ReaderMissing
 from dtu.core.refusals import Refusal, Refused
 from dtu.core.words import Icon, Message
-from roamwire.control import Disconnect
+from roamwire.control import Ask, Disconnect, Question
 from roamwire.notices import DisconnectReason, NoticeCode
 from roamwire.tokens import Token
 
@@ -46,6 +46,9 @@ PIN_BLOCKED = Message(53, Icon.LOCK)
 PIN_ACCEPTED = Message(54, Icon.OK)
 
 CHOOSE_SESSION = Message(61, Icon.LIST)
+ENTER_PASSWORD = Message(62, Icon.LOCK)
+SIGN_IN = Message(63, Icon.PERSON)
+REGISTER_CARD = Message(64, Icon.PERSON)
 
 TAKEN_OVER_AT = Message(43, Icon.SCREEN, form="at")
 SERVER_EXPIRED = Message(19, Icon.CLOCK, form="expired")
@@ -100,6 +103,12 @@ REFUSALS = {
     Refusal.FOREIGN: SERVER_FOREIGN,
 }
 
+QUESTIONS = {
+    Question.PASSWORD: ENTER_PASSWORD,
+    Question.LOGIN: SIGN_IN,
+    Question.REGISTER: REGISTER_CARD,
+}
+
 _ASK_AGAIN = {
     DisconnectReason.DRAINED.value: DRAINED,
     DisconnectReason.FAILED.value: SESSION_STOPPED,
@@ -145,6 +154,34 @@ def refused(verdict: Refused | None) -> Message | None:
 def asked_again(reason: str) -> Message:
     """What is said while a session that a server took away is asked for again."""
     return _ASK_AGAIN.get(reason, DISPLAY_LOST)
+
+
+def enter_pin(left: int | None) -> Message:
+    """The PIN for the first time; with a word of warning if it is the last try."""
+    return Message(ENTER_PIN.code, ENTER_PIN.icon, form="last") if left == 1 else ENTER_PIN
+
+
+def wrong_pin(left: int | None) -> Message:
+    """The PIN again; the card takes so many more, None if it does not say."""
+    if left is None:
+        return Message(WRONG_PIN.code, WRONG_PIN.icon, form="unknown")
+    if left == 1:
+        return Message(WRONG_PIN.code, WRONG_PIN.icon, form="last")
+    return WRONG_PIN.about(tries=str(left))
+
+
+def question(ask: Ask) -> Message:
+    """What a server asks a person, or asks again and why."""
+    message = QUESTIONS[ask.what]
+    if ask.code == NoticeCode.WRONG_PASSWORD:
+        wrong = NOTICES[NoticeCode.WRONG_PASSWORD]
+        again = Message(wrong.code, wrong.icon, form="again").about(tries=str(ask.tries))
+        message = again if ask.tries else wrong
+    elif ask.code:
+        message = notice(ask.code, "")
+    if ask.text:
+        message = message.about(said=ask.text).noting("server")
+    return message.noting("keys")
 
 
 def trusted(message: Message, token: Token | None) -> Message:

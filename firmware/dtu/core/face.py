@@ -11,9 +11,10 @@ from roamwire.control import Server
 class Face:
     """Messages by priority; each is shown once until something else was on the screen.
 
-    `problem` is the reader's, `held` says why a card that is in gets no session, `opening` is on
-    the way to a session, `refused` says that certificates are what keeps servers away, `picture`
-    that a session's frame is on the screen.
+    `problem` is the reader's, `held` says why a card that is in gets no session, `proving` is asked
+    of the person, `opening` is on the way to a session, `refused` says that certificates are what
+    keeps servers away, `picture` that a session's frame is on the screen. `login`: the server lets
+    people in without a card.
     """
 
     def __init__(self) -> None:
@@ -21,6 +22,8 @@ class Face:
         self.held: Message | None = None
         self.opening: Message | None = None
         self.refused: Message | None = None
+        self.proving: Message | None = None
+        self.login = False
         self.no_address = catalogue.POWERED_UP
         self.unplugged = False
         self.picture = False
@@ -48,9 +51,10 @@ class Face:
         inside = card.token is not None
         by_priority = (
             (self.unplugged and state is not State.CONNECTED, catalogue.CABLE_OUT),
-            (self.problem is not None, self.problem),
+            (self.problem is not None and not card.signed_in, self.problem),
             (inside and self.held is not None, self.held),
-            (state is State.CONNECTED, self.opening if inside else catalogue.INSERT_CARD),
+            (inside and self.proving is not None, self.proving),
+            (state is State.CONNECTED, self.opening if inside else self._insert_card()),
             (state is State.NO_ADDRESS, self.no_address),
             (returning and session != "", None),
             (returning, catalogue.RESTARTING),
@@ -60,6 +64,10 @@ class Face:
             (state is State.SEEKING, catalogue.SEEKING),
         )
         return next((words for holds, words in by_priority if holds), _connecting(server))
+
+    def _insert_card(self) -> Message:
+        words = catalogue.INSERT_CARD
+        return words.noting("login") if self.login else words
 
     def show(self, message: Message | None) -> Show | None:
         """The message if it is not on the screen already; None means the session."""

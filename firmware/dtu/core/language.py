@@ -7,7 +7,7 @@ and of the menu. `{name}` is a place that a message fills.
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dtu.core.catalogue import OTHER
@@ -42,13 +42,15 @@ class Language:
         filled = dict(message.params)
         table = message.form if message.form == OTHER else str(message.code)
         form = "text" if message.form == OTHER else message.form
-        notes = [self.say(f"note.{note}", **params) for note in message.notes]
+        notes = [self.say(f"note.{note}", **{**filled, **params}) for note in message.notes]
+        fields = [replace(each, label=self.say(f"field.{each.label}")) for each in message.fields]
         return Words(
             message.code,
             self.say(f"{table}.title", **filled),
             self.say(f"{table}.{form}", **filled),
             message.icon,
-            "   ".join(notes),
+            " · ".join(notes),
+            tuple(fields),
         )
 
 

@@ -4,6 +4,7 @@ import random
 
 from dtu.core import timing
 from dtu.core.events import CardEvent, CardPresented, ReaderMissing, ReaderReady
+from dtu.core.piv.results import PivCard
 from roamwire.control import Cause, Insert
 from roamwire.tokens import Token
 
@@ -17,10 +18,13 @@ class Presence:
     def __init__(self, rng: random.Random) -> None:
         self.token: Token | None = None
         self.reader = ""
+        self.piv: PivCard | None = None
+        self.insertion = 0
         self.seq = 0
         self.ticket = ""
         self.lost = ""
         self.insert_at: float | None = None
+        self.held_until: float | None = None
         self.asked = False
         self._rng = rng
         self._cause = Cause.INSERT
@@ -37,21 +41,33 @@ class Presence:
     def is_beside(self, event: CardEvent) -> bool:
         """Whether the event is about another reader than the one that holds our card.
 
-        A card that is put into a second reader is not beside: the newest card counts.
+        A card that is put into a second reader is not beside: the newest card counts. For who has
+        signed in without a card everything else is beside.
         """
-        if self.token is None or isinstance(event, CardPresented | ReaderMissing):
+        if self.token is None or isinstance(event, CardPresented):
+            return False
+        if self.signed_in:
+            return True
+        if isinstance(event, ReaderMissing):
             return False
         return event.reader != self.reader or isinstance(event, ReaderReady)
 
-    def arrives(self, token: Token, reader: str) -> None:
+    @property
+    def signed_in(self) -> bool:
+        """Whether the token is this terminal's own, for a person without a card."""
+        return self.token is not None and self.token.kind == "pseudo"
+
+    def arrives(self, card: CardPresented) -> None:
         """A card is in: a new event, an ordinary insert."""
-        self.token, self.reader = token, reader
+        self.token, self.reader = card.token, card.reader
+        self.piv, self.insertion = card.piv, card.insertion
         self.seq += 1
+        self.held_until = None
         self._cause, self.ticket, self.lost = Cause.INSERT, "", ""
 
     def leaves(self) -> None:
         """The card is out."""
-        self.token = None
+        self.token = self.piv = self.held_until = None
         self.seq += 1
         self.answered()
 
@@ -77,9 +93,9 @@ class Presence:
         self.asked = True
         return line
 
-    def asks(self, now: float) -> None:
+    def asks(self, now: float, wait_s: float = timing.INSERT_ANSWER_S) -> None:
         """The server was asked for something else; without an answer an insert follows."""
-        self.insert_at = now + timing.INSERT_ANSWER_S
+        self.insert_at = now + wait_s
         self.asked = True
 
     def answered(self) -> None:

@@ -8,7 +8,7 @@ time. Out: actions and the next deadline.
 """
 
 import random
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import replace
 
 from dtu.core import catalogue, story, timing
@@ -21,11 +21,8 @@ from dtu.core.actions import (
     Offered,
     OpenDisplay,
     RememberServers,
-    Report,
-    SendLine,
 )
 from dtu.core.events import CardEvent, CardPresented, CardRemoved, ReaderReady
-from dtu.core.face import Face
 from dtu.core.finder import Finder
 from dtu.core.heartbeat import Heartbeat
 from dtu.core.lease import NoLease
@@ -35,6 +32,7 @@ from dtu.core.presence import Presence
 from dtu.core.refusals import Refused
 from dtu.core.search import Search
 from dtu.core.states import TRANSITIONS, State, Step
+from dtu.core.wishes import Wishes
 from dtu.core.words import Message
 from roamwire import control
 from roamwire.control import Server
@@ -45,7 +43,7 @@ from roamwire.tokens import Token
 _Answer = control.Connect | control.Redirect | control.Notice | control.Sessions
 
 
-class Terminal:
+class Terminal(Wishes):
     """One DTU. Every `now` is CLOCK_MONOTONIC in seconds."""
 
     def __init__(
@@ -58,17 +56,12 @@ class Terminal:
         language: str = "en",
         keyboard: str = "",
     ) -> None:
-        self.state = State.NO_ADDRESS
+        super().__init__(name, Presence(rng))
         self.server: Server | None = None
-        self.session = ""
         self.epoch = 0
         self.server_version = ""
         self.dropped: Counter[str] = Counter()
         self._hello = control.Hello(name, "1", *size, language, keyboard)
-        self._actions: deque[Action] = deque()
-        self._attempt = 0
-        self._card = Presence(rng)
-        self._face = Face()
         self._heartbeat = Heartbeat()
         self._search = Search(finder, rng)
         self._fail_at: float | None = None
@@ -142,27 +135,29 @@ class Terminal:
     # The control connection
 
     def _connect(self, server: Server, now: float) -> None:
-        self._attempt += 1
+        self._out.attempt += 1
         self.server = server
         self._search.at = None
         self._fail_at = now + timing.CONNECT_S
-        self._actions.append(Connect(self._attempt, server))
+        self._out.put(Connect(self._out.attempt, server))
 
     def _drop_attempt(self) -> None:
-        self._actions.append(Hangup(self._attempt))
-        self._attempt += 1
+        self._out.put(Hangup(self._out.attempt))
+        self._out.attempt += 1
         self._fail_at = None
+        self.proving.stop()
         self._card.answered()
         self._heartbeat.stop()
 
-    def link_opened(self, attempt: int, now: float) -> None:
-        """The connection of that attempt stands: say hello."""
-        if attempt == self._attempt and self.state is State.CONNECTING:
+    def link_opened(self, attempt: int, server: str) -> None:
+        """The connection of that attempt stands, to who has this name by its certificate."""
+        if attempt == self._out.attempt and self.state is State.CONNECTING:
+            self.proving.server = server
             self._send(self._hello)
 
     def link_closed(self, attempt: int, reason: str | Refused, now: float) -> None:
         """The connection of that attempt could not be opened, or is gone."""
-        if attempt != self._attempt:
+        if attempt != self._out.attempt:
             return
         if self.state is State.CONNECTING:
             self._candidate_failed(reason, now)
@@ -215,12 +210,9 @@ class Terminal:
     def _where(self) -> str:
         return story.server(self.server)
 
-    def _send(self, line: control.Line) -> None:
-        self._actions.append(SendLine(self._attempt, control.encode_line(line)))
-
     def receive_line(self, attempt: int, data: bytes, now: float) -> None:
         """One line of the server; what is wrong with it is counted and dropped."""
-        if attempt != self._attempt:
+        if attempt != self._out.attempt:
             return
         self._heartbeat.heard(now)
         try:
@@ -240,7 +232,7 @@ class Terminal:
         if self.server is not None:
             self.server = Server(line.host, self.server.address, self.server.port)
             self._search.found(self.server)
-        self.server_version = line.version
+        self.server_version, self._face.login = line.version, line.login
         self._heartbeat.start(line.keepalive_ms, line.lost_ms, now)
         self._fail_at = None
         self._return_until = 0.0
@@ -253,7 +245,7 @@ class Terminal:
 
     def _servers(self, servers: tuple[Server, ...]) -> None:
         if self._search.remember(servers):
-            self._actions.append(RememberServers(servers))
+            self._out.put(RememberServers(servers))
 
     def _dispatch(self, line: control.Line, now: float) -> None:
         if isinstance(line, control.Alive):
@@ -262,10 +254,10 @@ class Terminal:
             self._servers(line.servers)
         elif isinstance(line, control.Disconnect):
             self._disconnected(line, now)
-        elif isinstance(line, _Answer):
+        elif isinstance(line, _Answer | control.Challenge | control.Ask):
             # An answer to a card event that is over is no answer.
             if line.seq == self._card.seq and self._card.token is not None:
-                self._answered(line, now)
+                self._heed(line, now)
         else:
             raise RemoteProtocolError("state", f"{type(line).__name__} is not for terminals")
 
@@ -275,6 +267,8 @@ class Terminal:
         """Something happened at a reader; only the one that holds our card can end the session."""
         if self._card.is_beside(event):
             self._report(f"{story.card(event)}, beside the card that is in")
+            if self._card.signed_in:
+                self._face.problem = catalogue.problem(event)
             return
         if isinstance(event, CardPresented):
             self._card_in(event, now)
@@ -287,7 +281,7 @@ class Terminal:
 
     def _card_in(self, event: CardPresented, now: float) -> None:
         self._card_out()
-        self._card.arrives(event.token, event.reader)
+        self._card.arrives(event)
         self._report(story.card(event))
         if self.state is State.CONNECTED:
             self._insert(now)
@@ -295,7 +289,8 @@ class Terminal:
     def _card_out(self) -> None:
         if self._card.token is None:
             return
-        self._actions.append(Blank())
+        self._out.put(Blank())
+        self.proving.stop()
         self._card.leaves()
         self._leave_session()
         self._face.wiped()
@@ -309,10 +304,19 @@ class Terminal:
             if not self.session:  # a crashed daemon came back: its picture is still there
                 self._face.opening = catalogue.trusted(catalogue.OPENING, self._card.token)
 
+    def _heed(self, line: _Answer | control.Challenge | control.Ask, now: float) -> None:
+        if isinstance(line, control.Challenge):
+            self.proving.challenge(line, now)
+        elif isinstance(line, control.Ask):
+            self.proving.ask(line, now)
+        else:
+            self.proving.stop()
+            self._answered(line, now)
+
     def _answered(self, line: _Answer, now: float) -> None:
         self._card.answered()
         if isinstance(line, control.Sessions):
-            self._actions.append(Offered(line.offers))
+            self._out.put(Offered(line.offers))
             return
         if isinstance(line, control.Connect):
             self._open_display(line)
@@ -324,7 +328,7 @@ class Terminal:
                 self._face.opening = words
             else:
                 self._leave_session()
-                self._face.held = words
+                self._hold(words, now)
         self._show()
 
     def _open_display(self, line: control.Connect) -> None:
@@ -333,7 +337,7 @@ class Terminal:
         self._leave_session()
         self._card.lost = ""
         self.session, self.epoch = line.session, line.epoch
-        self._actions.append(
+        self._out.put(
             OpenDisplay(self.server.address, line.port, line.ticket, line.session, line.epoch)
         )
 
@@ -355,9 +359,9 @@ class Terminal:
             self._report(f"session {line.reason}: it is no longer shown here")
             if (held := catalogue.ended(line)) is not None:
                 # Nothing of the session may stay on this screen: it is not this desk's any more.
-                self._actions.append(Blank())
+                self._out.put(Blank())
                 self._face.wiped()
-                self._face.held = held
+                self._hold(held, now)
             else:
                 self._insert_later(catalogue.asked_again(line.reason), now)
         self._show()
@@ -388,49 +392,19 @@ class Terminal:
 
     def _leave_session(self) -> None:
         if self.session:
-            self._actions.append(CloseDisplay())
+            self._out.put(CloseDisplay())
             self.session, self.epoch = "", 0
-
-    # What the person asks for in the menu
-
-    def browse(self) -> None:
-        """Ask for the sessions of the token: they come as `Offered`."""
-        if self.session and self.state is State.CONNECTED:
-            self._send(control.Browse(self._card.seq))
-
-    def choose(self, session: str, now: float) -> None:
-        """Show another session of the token, "" for one more."""
-        if self.session not in ("", session) and self.state is State.CONNECTED:
-            self._send(control.Select(self._card.seq, session))
-            self._card.asks(now)
-
-    def sign_off(self, now: float) -> None:
-        """End the session and its programs."""
-        if self.session and self.state is State.CONNECTED:
-            self._report("signing off")
-            self._send(control.SignOff(self._card.seq))
-            self._card.asks(now)
-
-    def lock(self) -> None:
-        """As if the card were out; it has to go out and in again."""
-        if self._card.token is not None:
-            self._card_out()
-            self._face.problem = catalogue.LOCKED
-            self._report("locked: the card has to go out and in again")
-            self._show()
 
     # Words
 
     def _show(self) -> None:
         self._face.refused = catalogue.refused(self._search.refusals.verdict)
+        self._face.proving = self.proving.message
         words = self._face.words(
             self.state, self._card, self.server, self.session, self._return_until > 0
         )
         if (show := self._face.show(words)) is not None:
-            self._actions.append(show)
-
-    def _report(self, text: str) -> None:
-        self._actions.append(Report(text))
+            self._out.put(show)
 
     # Finding a server
 
@@ -459,7 +433,7 @@ class Terminal:
             self._move(Step.TRY)
             self._connect(step, now)
         else:
-            self._actions.append(step)
+            self._out.put(step)
             if self._search.fruitless:  # the network is to blame: our session may be where it was
                 self._card.lost = ""
         self._show()
@@ -468,7 +442,10 @@ class Terminal:
 
     def next_deadline(self) -> float | None:
         """When `handle_deadline` is to be called next."""
-        times = (self._search.at, self._fail_at, self._heartbeat.deadline, self._card.insert_at)
+        times = (
+            *(self._search.at, self._fail_at, self._heartbeat.deadline),
+            *(self._card.insert_at, self._card.held_until, self.proving.deadline),
+        )
         return min((time for time in times if time is not None), default=None)
 
     def handle_deadline(self, now: float) -> None:
@@ -484,6 +461,9 @@ class Terminal:
             self._card.insert_at = None
             if self.state is State.CONNECTED:
                 self._insert(now)
+        self.proving.handle_deadline(now)
+        if self._card.held_until is not None and now >= self._card.held_until:
+            self.leave()
 
     def _keepalive(self, now: float) -> None:
         """Patent steps 903-906."""
@@ -494,4 +474,4 @@ class Terminal:
 
     def next_action(self) -> Action | None:
         """The next thing to do, or None."""
-        return self._actions.popleft() if self._actions else None
+        return self._out.take()

@@ -41,6 +41,18 @@ SERVER_ANSWERS_S = 0.1
 INSERT_ANSWER_S = 5.0
 """An insert that nobody has answered is sent again; servers answer within a second."""
 
+CARD_ANSWER_S = 12.0
+"""The card driver answers within 10 s, whatever the card does; later, the driver is stuck."""
+
+PIN_PAD_S = 85.0
+"""A server waits 90 s for a PIN (its timing.PIN_PROOF_S): the pad is closed a little sooner."""
+
+PASSWORD_ANSWER_S = 30.0
+"""A server lets PAM think for 25 s (its timing.PASSWORD_CHECK_S) before it gives the answer."""
+
+HELD_S = 20.0
+"""So long the words stay that tell a person without a card why there is no session."""
+
 DISPLAY_CONNECT_S = 2.0
 """TCP and TLS of a display link take 10 ms on a LAN; a server without its link never answers."""
 
@@ -97,6 +109,8 @@ if not max(CONNECT_S, LOOKUP_S, MDNS_S) * 2 <= WAY_S:
     raise LocalProtocolError("a way has time for more than one look-up or candidate")
 if not FAILOVER_JITTER_S < CONNECT_S < INSERT_ANSWER_S:
     raise LocalProtocolError("jitter is small, and connecting is quicker than inserting")
+if not INSERT_ANSWER_S < CARD_ANSWER_S < PASSWORD_ANSWER_S < PIN_PAD_S:
+    raise LocalProtocolError("servers are quicker than cards, and all are quicker than people")
 if not RATE_GAP_S < MEND_SLICE_S < STILL_S < QUALITY_HOLD_S < MEND_PATIENCE_S:
     raise LocalProtocolError(
         "a picture is still before it is mended, and mended before it is given up"

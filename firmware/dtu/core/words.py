@@ -28,14 +28,30 @@ class Icon(enum.Enum):
 
 
 @dataclass(frozen=True)
+class Field:
+    """A line that a person fills in: its label, or the key of it, and what is seen in it.
+
+    `active`: the next key goes here.
+    """
+
+    label: str
+    seen: str = ""
+    active: bool = True
+
+
+@dataclass(frozen=True)
 class Message:
-    """What is to be said: `form` is the sentence's key, `notes` are keys of the small print."""
+    """What is to be said: `form` is the sentence's key, `notes` are keys of the small print.
+
+    The labels of `fields` are keys too.
+    """
 
     code: int
     icon: Icon
     form: str = "text"
     params: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    fields: tuple[Field, ...] = ()
 
     def about(self, **params: str) -> "Message":
         """The same with what stands in its places."""
@@ -44,6 +60,10 @@ class Message:
     def noting(self, note: str) -> "Message":
         """The same with one more line of small print."""
         return replace(self, notes=(*self.notes, note))
+
+    def with_fields(self, fields: tuple[Field, ...]) -> "Message":
+        """The same with lines to fill in."""
+        return replace(self, fields=fields)
 
 
 @dataclass(frozen=True)
@@ -55,3 +75,4 @@ class Words:
     text: str
     icon: Icon = Icon.WARNING
     note: str = ""
+    fields: tuple[Field, ...] = ()

@@ -215,7 +215,7 @@ class DeskNode:
 
     def opened(self, stream: Stream) -> None:
         """The control connection stands."""
-        self.terminal.link_opened(stream.tag, self.clock.now)
+        self.terminal.link_opened(stream.tag, stream.peer)
         self.pump()
 
     def failed(self, stream: Stream, reason: str) -> None:

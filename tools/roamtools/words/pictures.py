@@ -10,13 +10,14 @@ from dtu.app.languages import languages
 from dtu.core import catalogue
 from dtu.core.language import Language
 from dtu.core.menu import Facts, Menu, MenuPage, MenuView
-from dtu.core.words import Message
+from dtu.core.words import Field, Message
 from dtu.drivers.display.badge import lay_out_badge
 from dtu.drivers.display.menu_page import lay_out_menu
 from dtu.drivers.display.sdl import pygame
 from dtu.drivers.display.words_page import BACKGROUND, Colour, Page, lay_out
 from dtu.drivers.display.words_painter import WordsPainter
-from roamwire.control import Offer
+from roamwire.control import Ask, Offer, Question
+from roamwire.notices import NoticeCode
 from roamwire.tokens import Token
 from roamwire.version import VERSION
 
@@ -35,9 +36,15 @@ EXAMPLES = {
     "time": "2061-01-01 08:15",
     "percent": "40",
     "tries": "2",
-    "dots": "••••",
+    "user": "alice",
 }
 """What stands in the places of messages in the pictures."""
+
+_PIN = (Field("pin", "••••"),)
+_NAME_AND_PASSWORD = (Field("user", "alice", False), Field("password", "•••••••"))
+FIELDS = {51: _PIN, 52: (Field("pin"),), 62: _NAME_AND_PASSWORD[1:], 63: _NAME_AND_PASSWORD,
+          64: _NAME_AND_PASSWORD}  # fmt: skip
+"""What has been typed in the pictures."""
 
 KEYS = "ctrl-alt-home"
 
@@ -77,12 +84,22 @@ class Screen:
 def messages() -> tuple[Message, ...]:
     """Every message, and beside some the form with a name or a note in it."""
     low = (catalogue.OPENING.noting("uid"), catalogue.OPENING.noting("pseudo"))
+    again = catalogue.question(Ask(0, Question.LOGIN, "", 2, NoticeCode.WRONG_PASSWORD))
+    more = (*low, catalogue.enter_pin(1), catalogue.wrong_pin(1), catalogue.wrong_pin(None))
     return tuple(
-        message.about(**EXAMPLES)
+        _typed(message).about(**EXAMPLES)
         for message in sorted(
-            (*catalogue.everything(), *catalogue.VARIANTS, *low), key=lambda each: each.code
+            (*catalogue.everything(), *catalogue.VARIANTS, *more, again),
+            key=lambda each: each.code,
         )
     )
+
+
+def _typed(message: Message) -> Message:
+    """With what has been typed, where a person types."""
+    typed = FIELDS.get(message.code, _NAME_AND_PASSWORD if message.form == "again" else ())
+    asked = message.code in (62, 63, 64)
+    return (message.noting("keys") if asked else message).with_fields(typed)
 
 
 def message_name(message: Message) -> str:

@@ -13,6 +13,7 @@ RSA_ENCRYPTION = bytes.fromhex("2A864886F70D010101")
 EC_PUBLIC_KEY = bytes.fromhex("2A8648CE3D0201")
 CURVE_P256 = bytes.fromhex("2A8648CE3D030107")
 CURVE_P384 = bytes.fromhex("2B81040022")
+COMMON_NAME = bytes.fromhex("550403")
 
 SEQUENCE, INTEGER, OBJECT, BIT_STRING, VERSION = 0x30, 0x02, 0x06, 0x03, 0xA0
 
@@ -75,16 +76,35 @@ _NUMBERS = {KeyType.P256: 33, KeyType.P384: 49}  # bytes of r and s, with one fo
 
 def public_key_info(certificate: bytes) -> bytes:
     """The SubjectPublicKeyInfo of a DER certificate, in DER; raises TlvError."""
+    to_be_signed, _, end = _subject(certificate)
+    info = _expect(tlv.read(to_be_signed, end), SEQUENCE)
+    return to_be_signed[end : info.end]
+
+
+def common_name(certificate: bytes) -> str:
+    """The CN of a DER certificate's subject, "" if it has none; raises TlvError."""
+    _, subject, _ = _subject(certificate)
+    for relative_name in tlv.elements(subject):
+        for pair in tlv.elements(relative_name.value):
+            kind, value = tuple(tlv.elements(pair.value))[:2]
+            if kind.value == COMMON_NAME:
+                return value.value.decode("utf-8", "replace")
+    return ""
+
+
+def _subject(certificate: bytes) -> tuple[bytes, bytes, int]:
+    """What is signed, the subject's value in it, and where the subject ends."""
     whole = _expect(tlv.read(certificate), SEQUENCE)
     if whole.end != len(certificate):
         raise tlv.TlvError("bytes after the certificate")
     to_be_signed = _expect(tlv.read(whole.value), SEQUENCE).value
     first = tlv.read(to_be_signed)
     end = first.end if first.tag == VERSION else 0
+    subject = first
     for _ in range(5):  # serial number, signature, issuer, validity, subject
-        end = tlv.read(to_be_signed, end).end
-    info = _expect(tlv.read(to_be_signed, end), SEQUENCE)
-    return to_be_signed[end : info.end]
+        subject = tlv.read(to_be_signed, end)
+        end = subject.end
+    return to_be_signed, subject.value, end
 
 
 def key_type(certificate: bytes) -> KeyType | None:

@@ -7,9 +7,9 @@ minutes of arc at the least: at 2 m that is 9.3 mm, 4.1 % of 229 mm. A capital o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from dtu.core.words import Icon, Words
+from dtu.core.words import Field, Icon, Words
 
 Colour = tuple[int, int, int]
 
@@ -20,8 +20,11 @@ TITLE_COLOUR: Colour = (255, 255, 255)
 TEXT_COLOUR: Colour = (208, 218, 230)
 NOTE_COLOUR: Colour = (176, 190, 206)
 
+FIELD: Colour = (52, 70, 94)
+"""Ground of a line to fill in."""
+
 CODE_SHARE, TITLE_SHARE, TEXT_SHARE = 0.14, 0.086, 0.056
-NOTE_SHARE = 0.037
+NOTE_SHARE, FIELD_SHARE = 0.037, 0.07
 """Small print is for who sits at the desk: 16 minutes of arc at 1.3 m."""
 
 INNER_SHARE, LONGEST_LINE = 0.86, 1.55
@@ -82,12 +85,18 @@ class Page:
 
 @dataclass(frozen=True)
 class _Row:
-    """A line before it has a place: text, font size, colour, gap below."""
+    """A line before it has a place: text, font size, colour, gap below.
+
+    `field`: it is to be filled in, and stands in a box. `active`: the next key goes here, so the
+    box has a line below.
+    """
 
     text: str
     size: int
     colour: Colour
     gap: int
+    field: bool = False
+    active: bool = False
 
 
 def short_side(screen: tuple[int, int]) -> int:
@@ -113,13 +122,28 @@ def lay_out(words: Words, screen: tuple[int, int], measure: Measure) -> Page:
     panel_height = min(total, height)
     left, top = (width - panel_width) // 2, (height - panel_height) // 2
     lines: list[Line] = []
+    bars: list[Bar] = []
     y = top + margin
     for row in rows:
         line_width, line_height = measure(row.text, row.size)
+        if row.field:
+            bars += _box(row, screen, y, line_height)
         lines.append(Line(row.text, row.size, row.colour, (width - line_width) // 2, y))
         y += line_height + row.gap
     first, picture = _beside(lines[0], words.icon, measure)
-    return Page(left, top, panel_width, panel_height, (first, *lines[1:]), (picture,))
+    return Page(left, top, panel_width, panel_height, (first, *lines[1:]), (picture,), tuple(bars))
+
+
+def _box(row: _Row, screen: tuple[int, int], y: int, height: int) -> list[Bar]:
+    """The ground of a line to fill in, and the line below it if the next key goes there."""
+    width = _field_width(screen)
+    left, edge = (screen[0] - width) // 2, max(height // 12, 2)
+    box = [Bar(FIELD, left, y, width, height + edge)]
+    return [*box, Bar(CODE_COLOUR, left, y + height, width, edge)] if row.active else box
+
+
+def _field_width(screen: tuple[int, int]) -> int:
+    return inner_width(screen) * 2 // 3
 
 
 def _rows(words: Words, screen: tuple[int, int], measure: Measure, scale: float) -> list[_Row]:
@@ -130,13 +154,28 @@ def _rows(words: Words, screen: tuple[int, int], measure: Measure, scale: float)
         (words.text, TEXT_SHARE, TEXT_COLOUR),
         (words.note, NOTE_SHARE, NOTE_COLOUR),
     ):
+        if share == NOTE_SHARE:
+            for field in words.fields:
+                rows += _field_rows(field, screen, unit, measure)
         size = int(unit * share + 0.5)
         rows += [
             _Row(line, size, colour, size // 8) for line in balance(text, size, inner, measure)
         ]
         # Between a title, its text and the small print: half a line.
-        rows[-1] = _Row(rows[-1].text, rows[-1].size, rows[-1].colour, size // 2)
+        rows[-1] = replace(rows[-1], gap=size // 2)
     return rows
+
+
+def _field_rows(field: Field, screen: tuple[int, int], unit: float, measure: Measure) -> list[_Row]:
+    """The label and the box below; of a text that is too long, its end is seen."""
+    small, size = int(unit * NOTE_SHARE + 0.5), int(unit * FIELD_SHARE + 0.5)
+    seen, room = field.seen, _field_width(screen) - size
+    while seen and measure(seen, size)[0] > room:
+        seen = seen[1:]
+    return [
+        _Row(field.label, small, NOTE_COLOUR, small // 8),
+        _Row(seen, size, TITLE_COLOUR, size // 2, True, field.active),
+    ]
 
 
 def _beside(number: Line, icon: Icon, measure: Measure) -> tuple[Line, Picture]:
