@@ -11,15 +11,25 @@ from dtu.app.desk_face import DeskFace, menu_chord
 from dtu.app.input_desk import InputDesk
 from dtu.core import catalogue
 from dtu.core.actions import Blank, Offered, Show
+from dtu.core.events import CardRemoved
 from dtu.core.input.events import Key, Pointer
 from dtu.core.rfb import Rect
 from dtu.core.timing import LOW_TRUST_S
 from dtu.drivers.display import pygame_screen
 from dtu.drivers.display.menu_page import SELECTED
-from dtu.drivers.display.words_page import BACKGROUND, PANEL
+from dtu.drivers.display.words_page import BACKGROUND, FIELD, PANEL
 from dtu.drivers.input.keysyms import strokes
-from fakes.bench import ALICE, in_session
-from roamwire.control import Browse, Offer, Select, Sessions, SignOff
+from fakes.bench import ALICE, READER, in_session
+from roamwire.control import (
+    Ask,
+    Browse,
+    Offer,
+    Question,
+    Select,
+    Sessions,
+    SignOff,
+    encode_line,
+)
 from roamwire.tokens import Token
 
 pygame = pygame_screen.pygame
@@ -315,3 +325,92 @@ def test_nothing_new_is_painted_for_nothing(desk, monkeypatch):
 def test_the_chord_of_the_setting():
     found = menu_chord("Super-Shift-F12")
     assert (found.name, found.modifiers, found.keysym) == ("menu", {"super", "shift"}, 0xFFC9)
+
+
+# What the terminal asks for while a session is behind it
+
+
+def ask(desk):
+    desk.bench.terminal.receive_line(
+        desk.bench.attempt,
+        encode_line(Ask(desk.bench.seq, Question.LOGIN, "", 3)).rstrip(b"\n"),
+        desk.bench.now,
+    )
+    desk.carry_on()
+
+
+def fields(desk):
+    return [field.seen for field in desk.face.words.fields]
+
+
+def test_what_is_typed_into_a_form_reaches_no_session(desk):
+    ask(desk)
+    desk.session.keys.clear()
+    desk.type("al\tpass")
+    assert desk.session.keys == []
+    assert fields(desk) == ["al", "••••"]
+    assert desk.face.asks == "user,password"
+
+
+def test_a_key_held_when_the_form_opens_is_not_typed_into_it(desk):
+    desk.input.post(Key(ord("x"), True))
+    ask(desk)
+    assert desk.session.keys == [(ord("x"), True), (ord("x"), False)]
+    desk.input.post(Key(ord("x"), True))  # some drivers repeat
+    desk.input.post(Key(ord("x"), False))
+    assert fields(desk) == ["", ""]
+    assert len(desk.session.keys) == 2
+
+
+def test_a_key_held_when_the_form_closes_does_not_reach_the_session(desk):
+    ask(desk)
+    desk.session.keys.clear()
+    desk.type("alice\tp")
+    desk.input.post(Key(0xFF0D, True))  # sends it off, and is still down
+    assert desk.face.asks == ""
+    desk.input.post(Key(0xFF0D, True))
+    desk.input.post(Key(0xFF0D, False))
+    assert [key for key, down in desk.session.keys if down] == []
+    desk.type("b")
+    assert (0x62, True) in desk.session.keys
+
+
+def test_no_menu_over_a_form_and_no_form_under_a_menu(desk):
+    desk.type(MENU)
+    assert desk.face.menu_page == "menu"
+    ask(desk)
+    assert desk.face.menu_page == ""
+    desk.type(MENU)
+    assert desk.face.menu_page == ""
+    desk.type("x")
+    assert fields(desk)[0] == "x"
+
+
+def test_enter_that_opens_the_form_does_not_send_it_off(desk):
+    bench = desk.bench
+    bench.terminal.card(CardRemoved(READER, bench.now), bench.now)
+    desk.carry_on()
+    bench.terminal._face.login = True
+    desk.carry_on()
+    desk.input.post(Key(0xFF0D, True))
+    assert desk.face.words.code == catalogue.OPENING.code
+    ask(desk)
+    desk.input.post(Key(0xFF0D, True))
+    assert [field.active for field in desk.face.words.fields] == [True, False]
+    desk.input.post(Key(0xFF0D, False))
+    desk.type("\n")
+    assert [field.active for field in desk.face.words.fields] == [False, True]
+
+
+def test_the_pad_is_wiped_from_the_screen_with_the_card(desk):
+    ask(desk)
+    desk.type("alice\tsecret")
+    assert desk.sees(FIELD)
+    desk.bench.terminal.card(CardRemoved(READER, desk.bench.now), desk.bench.now)
+    desk.carry_on()
+    assert not desk.sees(FIELD)
+    assert desk.face.words.code == catalogue.INSERT_CARD.code
+    desk.session.keys.clear()
+    desk.input.detach(session_lives=False)
+    desk.type("1234")
+    assert desk.session.keys == []

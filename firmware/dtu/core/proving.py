@@ -159,19 +159,22 @@ class Proving:
                 base64.b64encode(result.certificate.der).decode("ascii"),
             )
         )
+        self._told(now, catalogue.PIN_ACCEPTED)
+
+    def _told(self, now: float, words: Message, wait_s: float = timing.INSERT_ANSWER_S) -> None:
+        """The server has its answer; where a form was, `words` are until it has decided."""
         typed = self._form is not None
         self.stop()
-        self._card.asks(now)
+        self._card.asks(now, wait_s)
         if typed:
-            self.message = catalogue.PIN_ACCEPTED
+            self.message = words
             self._changed()
 
     def _fail(self, error: CardError, now: float) -> None:
         assert self._challenge is not None
         self._outbox.report(f"no proof by key {self._challenge.slot.value}: {error.value}")
         self._outbox.send(Response(self._challenge.seq, error=error))
-        self.stop()
-        self._card.asks(now)
+        self._told(now, catalogue.OPENING)
 
     # The person
 
@@ -228,8 +231,7 @@ class Proving:
         if user and typed:
             self._outbox.send(Answer(ask.seq, user, typed.decode("utf-8")))
             results.wipe(typed)
-            self.stop()
-            self._card.asks(now, timing.PASSWORD_ANSWER_S)
+            self._told(now, catalogue.OPENING, timing.PASSWORD_ANSWER_S)
         else:
             form.place = 0 if not user else len(form.entries) - 1
             self._paint()
@@ -239,8 +241,7 @@ class Proving:
             self._fail(CardError.PIN_CANCELLED, now)
         elif self._ask is not None:
             self._outbox.send(Answer(self._ask.seq, cancel=True))
-            self.stop()
-            self._card.asks(now)
+            self._told(now, catalogue.OPENING)
 
     def handle_deadline(self, now: float) -> None:
         """The person has walked away, or the card's driver says nothing."""

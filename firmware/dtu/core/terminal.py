@@ -362,6 +362,8 @@ class Terminal(Wishes):
                 self._out.put(Blank())
                 self._face.wiped()
                 self._hold(held, now)
+                if held == catalogue.ENDED:
+                    self.leave()
             else:
                 self._insert_later(catalogue.asked_again(line.reason), now)
         self._show()

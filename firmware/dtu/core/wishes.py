@@ -92,12 +92,12 @@ class Wishes(ABC):
 
     def key(self, key: Key, now: float) -> None:
         """A key that is for the terminal itself, and not for its menu."""
-        if self.proving.takes_keys:
+        if key.down and key.keysym == ESCAPE and self._card.signed_in:
+            self.leave()
+        elif self.proving.takes_keys:
             self.proving.key(key, now)
         elif self._may_sign_in and key.down and key.keysym in ENTER:
             self._card_in(CardPresented(Token("pseudo", self._name), "", now), now)
-        elif self._may_sign_in and key.down and key.keysym == ESCAPE:
-            self.leave()
         self._show()
 
     def leave(self) -> None:
