@@ -13,7 +13,8 @@ from roamtools.lab.rpc import Refusal
 GROUP, WRONG_GROUP = "group", "wrong-group"
 
 
-def _roamctl(*arguments: str | Path) -> None:
+def roamctl(*arguments: str | Path) -> None:
+    """Run it as an administrator would; Refusal with its words if it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "sessionhost.app.roamctl", *map(str, arguments)],
         capture_output=True,
@@ -32,12 +33,14 @@ class Credentials:
     def __init__(self, lab_dir: Path) -> None:
         self._dir = lab_dir / "credentials"
 
-    def create(self) -> None:
-        """The group, and a registry with the lab's cards; some 2 s."""
+    def create(self, policy: str = "") -> None:
+        """The group with its policy, and a registry with the lab's cards; some 2 s."""
         self._dir.mkdir(mode=0o700)
-        _roamctl("group", "create", "--dir", self._dir / GROUP, "--name", plan.GROUP_NAME)
+        roamctl("group", "create", "--dir", self._dir / GROUP, "--name", plan.GROUP_NAME)
+        if policy:
+            (self._dir / GROUP / "policy.toml").write_text(policy)
         for card in plan.CARDS.values():
-            _roamctl(
+            roamctl(
                 *("token", "add", card.token, card.owner),
                 *("--registry", self._dir / "registry.sqlite"),
             )
@@ -45,12 +48,12 @@ class Credentials:
     def create_wrong_group(self) -> None:
         """Another group, for a server that has the right CA and the wrong secret."""
         if not (self._dir / WRONG_GROUP).exists():
-            _roamctl("group", "create", "--dir", self._dir / WRONG_GROUP, "--name", "other")
+            roamctl("group", "create", "--dir", self._dir / WRONG_GROUP, "--name", "other")
 
     def equip_server(self, name: str, node_dir: Path, wrong_secret: bool) -> None:
         """Certificate, group secret and registry, where server.toml says they are."""
         issued = self._dir / name
-        _roamctl("server", "issue", name, "--group", self._dir / GROUP, "--out", issued)
+        roamctl("server", "issue", name, "--group", self._dir / GROUP, "--out", issued)
         target = node_dir / "etc" / "roamdesk"
         # Both network daemons show the certificate, hostd alone signs for the group.
         key = [issued / "server.crt", issued / "server.key"]
@@ -70,7 +73,7 @@ class Credentials:
     def equip_desk(self, name: str, node_dir: Path) -> None:
         """Certificate and the CA's certificate, nothing of the group's secret."""
         issued = self._dir / name
-        _roamctl("dtu", "issue", name, "--group", self._dir / GROUP, "--out", issued)
+        roamctl("dtu", "issue", name, "--group", self._dir / GROUP, "--out", issued)
         files = [issued / "ca.crt", issued / "dtu.crt", issued / "dtu.key"]
         _install(files, node_dir / "etc" / "roamdesk", 0, 0, 0o600)
 

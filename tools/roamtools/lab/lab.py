@@ -67,12 +67,14 @@ class Lab(LabNodes):
         ipv6_only: bool = False,
         server_settings: dict[str, Any] | None = None,
         desk_settings: dict[str, Any] | None = None,
+        policy: str = "",
     ) -> None:
         """Start a lab and wait until it is ready; takes it down again if that fails.
 
         `tied`: the lab ends with the calling process. `with_daemons=False` leaves hostd, displayd,
         launcherd and the terminal's firmware out, `dhcp=False` the DHCP server; `told` is what
         that one tells terminals. `ipv6_only`: no IPv4 anywhere; desks get addresses by SLAAC.
+        `policy` is the text of the group's policy.toml.
         """
         if os.geteuid() != 0:
             raise Refusal("the lab makes network namespaces: run it as root (sudo)")
@@ -85,7 +87,7 @@ class Lab(LabNodes):
             self._progress("switch")
             if dhcp:
                 self.dhcp(True, told)
-            self._credentials.create()
+            self._credentials.create(policy)
             self._progress(f"group {plan.GROUP_NAME!r} and cards {', '.join(plan.CARDS)}")
             for _ in range(servers):
                 self.add_server(with_daemons=with_daemons, settings=server_settings, wait=False)

@@ -42,7 +42,11 @@ PEOPLE = (
     User("carol", 62003, "/home/carol"),
 )
 KEY_READERS_GID = 61010  # group of the daemons that show the server's certificate
-PASSWORD_HASH = "!"  # nobody logs in with a password in the lab
+PASSWORD = "only in the lab"
+PASSWORD_HASH = (  # openssl passwd -6 -salt roamdesklab
+    "$6$roamdesklab$CNp5TXCkcPYYSDGvp9GFcsQxN2qWeJZqidgL3gZcVMfVfX78IuEsse"
+    "AYp.cuz5hLhhDpl7BkO3OdwYIik6Qi5."
+)
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,7 @@ def group_file() -> str:
 
 
 def shadow_file() -> str:
-    """No account has a password; each is valid, so that PAM lets a session begin."""
-    names = ["root", *(user.name for user in DAEMON_USERS + PEOPLE)]
-    return "".join(f"{name}:{PASSWORD_HASH}:19000:0:99999:7:::\n" for name in names)
+    """People have one password; other accounts have none, and all are valid."""
+    hashes = {user.name: PASSWORD_HASH for user in PEOPLE}
+    names = ["root", *(user.name for user in DAEMON_USERS), *hashes]
+    return "".join(f"{name}:{hashes.get(name, '!')}:19000:0:99999:7:::\n" for name in names)
