@@ -115,7 +115,7 @@ ELSEWHERE = {
     61: "title of a page of the menu: tests/firmware/test_menu.py",
     17: "for enrolment",
     18: "for updates",
-    51: "for PIN", 52: "for PIN", 54: "for PIN",
+    **dict.fromkeys((51, 52, 54, 62, 63, 64), "test_proving"),
 }  # fmt: skip
 """What no event of the core leads to (yet): docs/screens.md says so too."""
 

@@ -38,10 +38,8 @@ def token(token: Token) -> str:
 def card(event: CardEvent) -> str:
     """What has happened at a reader."""
     match event:
-        case CardPresented(reader=""):
-            return "somebody without a card wants to sign in"
         case CardPresented():
-            return f"card in: {token(event.token)}, at {event.reader}"
+            return f"card in: {token(event.token)}, at {event.reader or 'no reader'}"
         case CardRemoved():
             return f"card out of {event.reader}"
         case CardUnreadable():

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from roamtools.bench import decode, dtu, failover, hotdesk, input_latency, piv, sound
+from roamtools.bench import decode, dtu, failover, hotdesk, hotdesk_piv, input_latency, piv, sound
 from roamtools.bench.percentiles import Series, summary
 from roamtools.bench.promises import broken
 from roamtools.lab.lab import Lab
@@ -59,6 +59,11 @@ def _on_lab(measure: Callable[[Lab, int, Series], None]) -> Callable[[Progress, 
     return _cases(run)
 
 
+def _with_piv(progress: Progress, repeats: int) -> dict[str, Any]:
+    figures: dict[str, Any] = _on_lab(hotdesk_piv.run)(progress, repeats)
+    return {**figures, "added_p95_ms": hotdesk_piv.added(figures["cases"])}
+
+
 BENCHES = {
     "decode": Bench(
         "frames a CPU second, beside vncviewer", "runs of each viewer", decode.REPEATS, decode.run
@@ -70,6 +75,7 @@ BENCHES = {
         "a server is lost: time to its next session", "losses a case", 30, _on_lab(failover.run)
     ),
     "hotdesk": Bench("card in, card out", "cards a case", 30, _on_lab(hotdesk.run)),
+    "hotdesk-piv": Bench("what it adds that a card proves itself", "cards a case", 30, _with_piv),
     "input": Bench(
         "key to changed pixel, beside vncviewer",
         f"blocks of {input_latency.KEYS} keys a viewer",
@@ -114,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     lines = [
-        f"  {name:9s} {each.about}\n{'':12s}--repeats: {each.repeated}, default {each.repeats}"
+        f"  {name:11s} {each.about}\n{'':14s}--repeats: {each.repeated}, default {each.repeats}"
         for name, each in BENCHES.items()
     ]
     parser = argparse.ArgumentParser(

@@ -54,6 +54,7 @@ def _none(*names: str) -> tuple[Promise, ...]:
 
 
 PROMISES: Mapping[str, tuple[Promise, ...]] = {
+    "hotdesk-piv": (Promise(("added_p95_ms", "*"), at_most=150),),
     "decode": (Promise(("cases", "*", "ratio_to_vncviewer"), at_least=1.0),),
     "dtu": (
         Promise(("rss_mb",), at_most=120),
