@@ -115,7 +115,7 @@ ELSEWHERE = {
     61: "title of a page of the menu: tests/firmware/test_menu.py",
     17: "for enrolment",
     18: "for updates",
-    **dict.fromkeys((51, 52, 54, 62, 63, 64), "test_proving"),
+    **dict.fromkeys((51, 52, 54, 62, 63, 64), "typed: tests/firmware/test_proving.py"),
 }  # fmt: skip
 """What no event of the core leads to (yet): docs/screens.md says so too."""
 

@@ -5,8 +5,8 @@ import ssl
 import time
 from pathlib import Path
 
-from dtu.core.refusals import Refusal, Refused
 from dtu.core.piv.keys import common_name
+from dtu.core.refusals import Refusal, Refused
 from roamwire.errors import RemoteProtocolError
 from roamwire.identity import peer_identity
 
