@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dtu.core.actions import (
+    AskCard,
     Blank,
     Broadcast,
     CloseDisplay,
@@ -14,10 +15,15 @@ from dtu.core.actions import (
     OpenDisplay,
     SendLine,
 )
-from dtu.core.events import CardUnreadable
+from dtu.core.events import CardAnswered, CardPresented, CardUnreadable
+from dtu.core.input.events import Key
+from dtu.core.piv.keys import KeyType
+from dtu.core.piv.results import Certificate, PinNeeded, PivCard, Signed
 from fakes.bench import BOB, READER, S1, S2, S3, Bench, answer
 from roamwire import control
 from roamwire.control import Disconnect, Insert, Notice, Redirect, Remove
+from roamwire.proof import Slot
+from roamwire.tokens import Token
 
 # Anything in any order
 
@@ -25,7 +31,21 @@ OPS = (
     "lease", "no lease", "opened", "closed", "welcome", "connect", "redirect", "notice",
     "starting", "taken-over", "ended", "failed", "restarting", "in", "in bob", "out", "unreadable",
     "frame", "display lost", "due", "due", "due", "wait", "late connect", "answer",
+    "in piv", "challenge", "challenge 9a", "ask", "signed", "pin needed", "digit", "enter",
+    "escape",
 )  # fmt: skip
+
+
+PIV = PivCard(Token("piv", "ab" * 20), "", Certificate(Slot.CARD, KeyType.P256, b"c"))
+
+
+def card_says(bench, result):
+    """To the last request; the terminal may not care any more."""
+    asked = bench.of(AskCard)
+    if asked:
+        number, insertion = asked[-1].request.number, asked[-1].request.insertion
+        answer = CardAnswered(number, insertion, result, READER, bench.now)
+        bench.terminal.proving.card_answered(answer, bench.now)
 
 
 def play(bench, op, rng):
@@ -37,6 +57,9 @@ def play(bench, op, rng):
         "notice": Notice(bench.seq, 31),
         "starting": Notice(bench.seq, 36),
         "restarting": Disconnect(bench.seq, "restarting", 3000),
+        "challenge": control.Challenge(bench.seq, Slot.CARD, "5a"),
+        "challenge 9a": control.Challenge(bench.seq, Slot.PERSON, "5b"),
+        "ask": control.Ask(bench.seq, control.Question.LOGIN),
     }
     lines |= {each: Disconnect(bench.seq, each) for each in ("taken-over", "ended", "failed")}
     terminal = bench.terminal
@@ -46,6 +69,14 @@ def play(bench, op, rng):
         "opened": bench.opened,
         "closed": bench.closed,
         "in": bench.card_in,
+        "in piv": lambda: bench.card(
+            CardPresented(PIV.token, READER, bench.now, piv=PIV, insertion=1)
+        ),
+        "signed": lambda: card_says(bench, Signed(PIV.certificate, b"s")),
+        "pin needed": lambda: card_says(bench, PinNeeded(3)),
+        "digit": lambda: terminal.key(Key(ord("7"), True), bench.now),
+        "enter": lambda: terminal.key(Key(0xFF0D, True), bench.now),
+        "escape": lambda: terminal.key(Key(0xFF1B, True), bench.now),
         "in bob": lambda: bench.card_in(BOB),
         "out": bench.card_out,
         "unreadable": lambda: bench.card(CardUnreadable(READER, "mute", bench.now)),
@@ -86,6 +117,8 @@ def check(bench):
         elif isinstance(action, Blank):
             card = False
     assert display == bool(bench.terminal.session)
+    inside = bench.terminal.token is not None
+    assert inside or not bench.terminal.proving.takes_keys, "a pad without a card"
 
 
 @settings(max_examples=150)

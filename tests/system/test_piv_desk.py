@@ -102,7 +102,7 @@ class TestWithoutPin:
         says(lab, 31)
 
     def test_the_terminal_is_not_dumped_and_not_read(self, lab):
-        status = lab.run(DESK, ["sh", "-c", "cat /proc/$(pgrep -f dtu.app.main)/limits"])
+        status = lab.run(DESK, ["sh", "-c", "cat /proc/$(pgrep -f [d]tu.app.main)/limits"])
         line = next(each for each in status.stdout.splitlines() if "core file" in each)
         assert line.split()[4:6] == ["0", "0"]
 
