@@ -99,7 +99,7 @@ def test_help_tells_what_there_is_and_what_is_repeated(capsys):
         cli.main(["--help"])
     told = capsys.readouterr().out
     for name, bench in cli.BENCHES.items():
-        assert f"  {name:9s} {bench.about}" in told
+        assert f"  {name:11s} {bench.about}" in told
         assert f"--repeats: {bench.repeated}, default {bench.repeats}" in told
 
 
