@@ -13,7 +13,7 @@ from dtu.core.piv.keys import KeyType
 from dtu.core.piv.results import Certificate, PivCard, Sign
 from dtu.core.secret import BACKSPACE, ENTER, ESCAPE, TAB, Entry, Form
 from dtu.core.states import State
-from fakes.bench import ALICE, READER, bench_at
+from fakes.bench import ALICE, READER, bench_at, in_session
 from roamwire import control
 from roamwire.control import Answer, Ask, Challenge, Insert, Notice, Question, Remove, Response
 from roamwire.notices import NoticeCode
@@ -133,6 +133,12 @@ def test_a_card_that_does_not_sign_is_told_and_never_asks_for_a_pin(result, erro
     card_says(bench, result)
     assert [line.error for line in bench.said(Response)] == [error]
     assert bench.terminal.key_receiver == ""
+
+
+def test_a_certificate_that_fits_no_line_is_an_error_of_the_card():
+    bench = challenge(card_at(), Slot.CARD)
+    card_says(bench, results.Signed(Certificate(Slot.CARD, KeyType.P256, bytes(12_000)), b"s"))
+    assert [line.error for line in bench.said(Response)] == [CardError.CARD_ERROR]
 
 
 def test_a_card_that_is_only_a_number_has_no_key():
@@ -336,6 +342,17 @@ def test_an_empty_password_is_not_sent():
     press(bench, ENTER[0], ENTER[0])
     assert bench.said(Answer) == []
     assert [field.active for field in message(bench).fields] == [True, False]
+
+
+def test_a_form_over_a_session_closes_its_display():
+    """What the session draws would cover the form, and the person type into the session."""
+    bench = in_session()
+    bench.hear(Ask(bench.seq, Question.PASSWORD, "alice", 3))
+    kinds = [type(action) for action in bench.done]
+    assert kinds.index(CloseDisplay) < kinds.index(Show)
+    assert (bench.terminal.session, bench.words) == ("", catalogue.ENTER_PASSWORD.code)
+    bench.closed()
+    assert bench.words != catalogue.ENTER_PASSWORD.code
 
 
 # Without a card

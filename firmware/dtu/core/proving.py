@@ -19,7 +19,7 @@ from dtu.core.presence import Presence
 from dtu.core.secret import ESCAPE, Entry, Form
 from dtu.core.words import Field, Message
 from roamwire.control import Answer, Ask, Challenge, Question, Response
-from roamwire.limits import MAX_NAME_CHARS, MAX_PASSWORD_CHARS
+from roamwire.limits import MAX_NAME_CHARS, MAX_PASSWORD_CHARS, MAX_TEXT_CHARS, MAX_VALUE_CHARS
 from roamwire.proof import CardError, Slot, signed_bytes
 
 
@@ -152,13 +152,12 @@ class Proving:
                 self._fail(CardError.CARD_ERROR, now)
 
     def _signed(self, challenge: Challenge, result: results.Signed, now: float) -> None:
-        self._outbox.send(
-            Response(
-                challenge.seq,
-                base64.b64encode(result.signature).decode("ascii"),
-                base64.b64encode(result.certificate.der).decode("ascii"),
-            )
-        )
+        signature = base64.b64encode(result.signature).decode("ascii")
+        certificate = base64.b64encode(result.certificate.der).decode("ascii")
+        if len(certificate) > MAX_VALUE_CHARS or len(signature) > 2 * MAX_TEXT_CHARS:
+            self._fail(CardError.CARD_ERROR, now)  # longer than a line may be
+            return
+        self._outbox.send(Response(challenge.seq, signature, certificate))
         self._told(now, catalogue.PIN_ACCEPTED)
 
     def _told(self, now: float, words: Message, wait_s: float = timing.INSERT_ANSWER_S) -> None:

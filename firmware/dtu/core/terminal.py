@@ -402,6 +402,9 @@ class Terminal(Wishes):
     def _show(self) -> None:
         self._face.refused = catalogue.refused(self._search.refusals.verdict)
         self._face.proving = self.proving.message
+        if self.proving.takes_keys:
+            # What a live session draws would cover the pad: a PIN must not be typed into it.
+            self._leave_session()
         words = self._face.words(
             self.state, self._card, self.server, self.session, self._return_until > 0
         )
