@@ -114,7 +114,7 @@ class TestWithoutPin:
         lab.type(DESK, f"alice\t{PASSWORD}\n")
         shows_session(lab)
         assert PASSWORD not in lab.logs(DESK)
-        lab.type(DESK, "<ctrl-alt-home><down><down><down><enter>")  # lock: leave
+        lab.type(DESK, "<ctrl-alt-home><up><up><enter>")  # lock: leave
         says(lab, 21)
 
 

@@ -82,7 +82,7 @@ def test_somebody_signs_in_and_leaves(bench, log):
     bench.order(op="type", text=f"alice\t{password}\n")
     wait_until("the session is there", lambda: "session" in log.read_text().lower())
     wait_until("it is shown", lambda: state(bench)["session"])
-    bench.order(op="type", text="<ctrl-alt-home><down><down><down><enter>")
+    bench.order(op="type", text="<ctrl-alt-home><up><up><enter>")
     says(bench, 21)  # the menu's Lock: who has no card is gone
     story = log.read_text()
     assert PASSWORD not in story
