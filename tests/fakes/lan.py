@@ -12,7 +12,9 @@ from roamwire.datagrams import Interface, parse_datagram
 from roamwire.signing import GroupSecrets
 from roamwire.tokens import Token
 from sessionhost.core.actions import Close, Lookup, Send, StartSession
-from sessionhost.core.group import GroupManager, Standing, TokenAsked
+from sessionhost.core.announcing import Standing
+from sessionhost.core.group import GroupManager
+from sessionhost.core.group_events import TokenAsked
 from sessionhost.core.registration import Registration
 from sessionhost.core.server import ServerCore
 from sessionhost.core.timing import PROFILES

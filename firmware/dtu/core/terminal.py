@@ -225,7 +225,10 @@ class Terminal:
         self._heartbeat.heard(now)
         try:
             line = control.parse_line(data)
-            if isinstance(line, control.Welcome) and self.state is State.CONNECTING:
+            if self._face.revoked_by(line):  # the server closes the connection next
+                self._card_out()
+                self._show()
+            elif isinstance(line, control.Welcome) and self.state is State.CONNECTING:
                 self._welcome(line, now)
             elif self.state is State.CONNECTED:
                 self._dispatch(line, now)
@@ -313,8 +316,7 @@ class Terminal:
         self._card.answered()
         if isinstance(line, control.Sessions):
             self._actions.append(Offered(line.offers))
-            return
-        if isinstance(line, control.Connect):
+        elif isinstance(line, control.Connect):
             self._open_display(line)
         elif isinstance(line, control.Redirect):
             self._redirected(line, now)

@@ -1,6 +1,6 @@
 """hostd's admin socket: one line in, one JSON object out. For roamctl on this machine.
 
-The lines are `status` and `stop SESSION`.
+The lines are `status`, `stop SESSION`, and `block` or `allow` with `token TOKEN` or `dtu NAME`.
 """
 
 import asyncio
@@ -12,7 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from roamwire.blocks import dtu_key, token_key
+from roamwire.errors import RemoteProtocolError
+from roamwire.tokens import Token
 from sessionhost.adapters.order_socket import listen_unix
+from sessionhost.core.blocks import BlocksFullError
 from sessionhost.core.server import ServerCore
 
 MAX_REQUEST_BYTES = 256
@@ -58,13 +62,27 @@ class AdminServer:
                     return {"error": f"there is no session {session} on this server"}
                 self._carry_on()
                 return {"stopped": session}
-        return {"error": "the questions are: status, stop SESSION"}
+            case ["block" | "allow" as verb, "token" | "dtu" as kind, name]:
+                return self._block(kind, name, blocked=verb == "block")
+        return {
+            "error": "the questions are: status, stop SESSION, block token|dtu X, allow token|dtu X"
+        }
+
+    def _block(self, kind: str, name: str, *, blocked: bool) -> dict[str, Any]:
+        try:
+            key = token_key(Token.parse(name)) if kind == "token" else dtu_key(name)
+            self._core.block(key, time.monotonic(), blocked=blocked)
+        except (RemoteProtocolError, BlocksFullError) as error:
+            return {"error": str(error)}
+        self._carry_on()
+        told = [record.host for record in self._core.group.topology.answering()]
+        return {kind: name, "blocked": blocked, "told": told}
 
 
 def status(core: ServerCore, now: float) -> dict[str, Any]:
     """What this server knows: itself, the topology, its sessions and terminals."""
     group = core.group
-    own = group.standing
+    own, own_blocks = group.standing, group.blocks
     sessions = [
         {
             "session": each.session,
@@ -82,6 +100,8 @@ def status(core: ServerCore, now: float) -> dict[str, Any]:
         "boot": group.boot,
         "load": own.load,
         "drain": own.drain,
+        "blocks": own_blocks.summary,
+        "blocked": own_blocks.counts(),
         "interfaces": [" ".join((each.interface, *each.addresses)) for each in own.interfaces],
         "heard_by": dict(group.heard_by),
         "dropped": dict(group.dropped + core.dropped),

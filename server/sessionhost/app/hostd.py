@@ -19,8 +19,14 @@ from roamwire.datagrams import Interface
 from roamwire.notices import DisconnectReason
 from roamwire.tokens import Token
 from sessionhost.adapters.attachments import AttachmentFile
+from sessionhost.adapters.block_file import BlockFile
 from sessionhost.adapters.control_server import ControlServer
-from sessionhost.adapters.display_client import DisplayClient, DisplayClosed, DisplayEvent
+from sessionhost.adapters.display_client import (
+    DisplayClient,
+    DisplayClosed,
+    DisplayEvent,
+    DisplayUp,
+)
 from sessionhost.adapters.group_socket import GroupSocket
 from sessionhost.adapters.interfaces import InterfaceWatch
 from sessionhost.adapters.keyfiles import load_secrets
@@ -41,7 +47,8 @@ from sessionhost.app.admin import AdminServer
 from sessionhost.app.config import ServerConfig
 from sessionhost.app.daemon import run_daemon, unix_user, until_stopped
 from sessionhost.core import actions
-from sessionhost.core.group import GroupManager, Standing
+from sessionhost.core.announcing import Standing
+from sessionhost.core.group import GroupManager
 from sessionhost.core.server import ServerCore
 from sessionhost.core.sessions import Session
 from sessionhost.core.timing import PROFILES
@@ -79,6 +86,9 @@ class HostDaemon:
             broadcast=config.broadcast,
         )
         group.wall_offset = time.time() - time.monotonic()
+        self._blocks = BlockFile(config.block_path)
+        self._blocks.load(group.blocks)
+        self._blocks.compact(group.blocks)
         self.core = ServerCore(group, rng, recipe=config.recipe, display_port=config.display_port)
         self._registry = SqliteRegistry(config.registry_path)
         self._attachments = AttachmentFile(config.run_dir / "attachments.json")
@@ -232,7 +242,9 @@ class HostDaemon:
         self._pump()
 
     def _display_event(self, event: DisplayEvent) -> None:
-        if isinstance(event, DisplayClosed):
+        if isinstance(event, DisplayUp):
+            self._display.bans(self.core.group.blocks.blocked_dtus())
+        elif isinstance(event, DisplayClosed):
             _LOG.info("display of %s epoch %d: %s", event.session, event.epoch, event.reason)
 
     # What goes out
@@ -278,6 +290,10 @@ class HostDaemon:
                 self._display.revoke(action.session, action.epoch)
             case actions.Remember():
                 self._attachments.keep(action.session, action.epoch, action.last_connected)
+            case actions.Ban():
+                self._display.ban(action.key, action.banned)
+            case actions.KeepBlocks():
+                self._blocks.keep(action.entries)
             case actions.Report():
                 _LOG.info("%s", action.text)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from roamwire.identity import Identity, Role
 from sessionhost.adapters import pki
 from sessionhost.adapters.keyfiles import write_private, write_public
+from sessionhost.app import roamctl_blocks
 from sessionhost.app.roamctl_answer import Answer, RoamctlError
 
 
@@ -56,6 +57,8 @@ def _add_issue(
     issue.add_argument("--out", type=Path, required=True, help="where the files go")
     issue.add_argument("--force", action="store_true", help="replace files that are there")
     issue.set_defaults(run=_issue, role=role)
+    if role == "dtu":
+        roamctl_blocks.add_dtu_verbs(verbs, common)
 
 
 def _create(args: argparse.Namespace) -> Answer:

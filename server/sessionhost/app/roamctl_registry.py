@@ -10,6 +10,7 @@ from roamwire.errors import RemoteProtocolError
 from roamwire.limits import MAX_NAME_CHARS
 from roamwire.tokens import Token
 from sessionhost.adapters.registry_editor import RegistryEditor
+from sessionhost.app import roamctl_blocks
 from sessionhost.app.config import SETTINGS, load_config
 from sessionhost.app.roamctl_answer import Answer, RoamctlError, day, table
 
@@ -37,6 +38,7 @@ def add_commands(
         parser = verbs.add_parser(verb, parents=[common], help=words)
         parser.add_argument("token", metavar="TOKEN")
         parser.set_defaults(run=run)
+    roamctl_blocks.add_token_verbs(verbs, common)
     verbs.add_parser("list", parents=[common], help="all tokens").set_defaults(run=_list_tokens)
     user = commands.add_parser("user", help="users of the registry")
     user_verbs = user.add_subparsers(required=True, metavar="VERB")

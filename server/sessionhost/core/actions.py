@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from roamwire.control import Line, encode_line
+from roamwire.datagrams import BlockEntry
 from roamwire.tokens import Token
 from sessionhost.core.timing import DISPLAY_TICKET_S
 
@@ -89,6 +90,21 @@ class Remember:
 
 
 @dataclass(frozen=True)
+class Ban:
+    """Let the display gateway keep this terminal (its `blocks.dtu_key`) out, or let it in again."""
+
+    key: str
+    banned: bool
+
+
+@dataclass(frozen=True)
+class KeepBlocks:
+    """Keep these entries of the group's blocks on the disk."""
+
+    entries: tuple[BlockEntry, ...]
+
+
+@dataclass(frozen=True)
 class Report:
     """A line for the log: what happened, to whom, why."""
 
@@ -96,17 +112,9 @@ class Report:
 
 
 Action = (
-    Send
-    | Close
-    | Lookup
-    | StartSession
-    | StopSession
-    | SetKeyboard
-    | Grant
-    | Revoke
-    | Remember
-    | Report
-)
+    Send | Close | Lookup | StartSession | StopSession | SetKeyboard | Grant | Revoke | Remember
+    | Ban | KeepBlocks | Report
+)  # fmt: skip
 
 
 class Outbox:

@@ -17,7 +17,8 @@ from roamwire.notices import NoticeCode
 from roamwire.tokens import Token
 from sessionhost.core import timing
 from sessionhost.core.actions import Lookup, Outbox
-from sessionhost.core.group import GroupManager, TokenAnswered, TokenAsked
+from sessionhost.core.group import GroupManager
+from sessionhost.core.group_events import TokenAnswered, TokenAsked
 from sessionhost.core.insert import (
     AskAgain,
     ConnectHere,

@@ -13,7 +13,6 @@ from roamwire.control import (
     Alive,
     Browse,
     Cause,
-    Connect,
     Disconnect,
     Hello,
     Insert,
@@ -34,18 +33,17 @@ from sessionhost.core import timing
 from sessionhost.core.actions import (
     Action,
     Close,
-    Grant,
     Outbox,
     Remember,
-    Revoke,
-    SetKeyboard,
     StartSession,
     StopSession,
 )
 from sessionhost.core.authentication import Admitted, AuthenticationManager
+from sessionhost.core.blocking import Blocking
 from sessionhost.core.choosing import MAX_SESSIONS_PER_TOKEN, Found, SessionChooser
-from sessionhost.core.group import (
-    GroupManager,
+from sessionhost.core.group import GroupManager
+from sessionhost.core.group_events import (
+    BlocksChanged,
     HostDown,
     HostUp,
     NameClash,
@@ -62,6 +60,7 @@ from sessionhost.core.links import (
     Link,
 )
 from sessionhost.core.registration import Registration
+from sessionhost.core.screens import Screens
 from sessionhost.core.sessions import MAX_SESSIONS, Session, SessionManager
 
 
@@ -74,9 +73,7 @@ class ServerCore:
         self.group = group
         self.sessions = SessionManager(rng)
         self._bad_lines: Counter[str] = Counter()
-        self._rng = rng
         self._recipe = recipe
-        self._display_port = display_port
         self._links: dict[int, Link] = {}
         self._check_links_at = 0.0
         self._outbox = Outbox()
@@ -84,6 +81,10 @@ class ServerCore:
             group, self.sessions, self._links, self._outbox, rng
         )
         self.choosing = SessionChooser(group, self.sessions, self._outbox)
+        self._screens = Screens(self.sessions, self._links, self._outbox, rng, display_port)
+        self._blocking = Blocking(
+            group.blocks, self.sessions, self._links, self._outbox, self._leave, self._hang_up
+        )
         self._restarting = False
 
     def terminals(self) -> list[dict[str, str]]:
@@ -106,6 +107,8 @@ class ServerCore:
         if len(self._links) >= MAX_LINKS:
             self._outbox.report(f"{dtu} refused: {MAX_LINKS} terminals are connected")
             self._outbox.put(Close(link))
+            return
+        if self._blocking.refuses_link(link, dtu, now):
             return
         self._links[link] = Link(link, dtu, address, now, now)
         self.group.standing.dtus = len(self._links)
@@ -167,17 +170,15 @@ class ServerCore:
         """The link shows nothing from `now` on: card out, connection gone, or a new insert."""
         self.authentication.forget(link)
         self.choosing.forget(link)
-        session = self.sessions.get(link.session)
-        if session is not None and self.sessions.detach(session, link.epoch, now):
-            self._outbox.put(Revoke(session.session, link.epoch))
-            self._outbox.put(Remember(session.session, session.epoch, now))
-        link.session, link.epoch = "", 0
+        self._screens.leave(link, now)
 
     # Insert: patent steps 911-922
 
     def _insert(self, link: Link, line: Insert, now: float) -> None:
         self._leave(link, now)
         link.seq = line.seq
+        if self._blocking.refuses_token(link, line.token):
+            return
         self.authentication.begin(link, line, now)
 
     def looked_up(
@@ -221,36 +222,9 @@ class ServerCore:
         return True
 
     def _attach(self, link: Link, session: Session, inserting: Inserting, now: float) -> None:
-        """Step 914: the newest insert wins; whoever showed the session before is told."""
-        before = self.sessions.attach(session, link.link, link.dtu, now)
-        link.session, link.epoch = session.session, session.epoch
+        """Step 914."""
         self.authentication.vouchers.forget_home(session.token)
-        if before is not None:
-            self._outbox.put(Revoke(session.session, before.epoch))
-            loser = self._links.get(before.link)
-            if loser is not None and loser is not link:
-                loser.session, loser.epoch = "", 0
-                self._outbox.send(
-                    loser.link,
-                    Disconnect(loser.seq, DisconnectReason.TAKEN_OVER.value, desk=link.dtu),
-                )
-        self._outbox.report(
-            f"session {session.session} of {session.user} shown at {link.dtu}, "
-            f"epoch {session.epoch}, cause {inserting.cause.value}"
-        )
-        self._outbox.put(Remember(session.session, session.epoch, now))
-        if session.running:
-            self._connect(link, session)
-
-    def _connect(self, link: Link, session: Session) -> None:
-        if link.hello is not None and link.hello.keyboard:
-            self._outbox.put(SetKeyboard(session.session, link.hello.keyboard))
-        ticket = f"{self._rng.getrandbits(128):032x}"
-        self._outbox.put(
-            Grant(session.session, session.epoch, ticket, link.dtu, session.rfb_socket)
-        )
-        shown = (session.session, session.epoch, ticket, self._display_port, session.user)
-        self._outbox.send(link.link, Connect(link.seq, *shown))
+        self._screens.attach(link, session, inserting.cause, now)
 
     # The menu: what a person asks for who has a session on the screen
 
@@ -312,6 +286,7 @@ class ServerCore:
             else:
                 self._start(session)
         self._count_sessions()
+        self._blocking.enforce(now)
         self.authentication.wait_for_others(now + timing.START_GRACE_S)
         self.group.announce_soon(now)
 
@@ -329,7 +304,7 @@ class ServerCore:
         here.rfb_socket, here.start_by = rfb_socket, None
         link = self._links.get(here.attachment.link) if here.attachment else None
         if link is not None and link.epoch == here.epoch and link.session == session:
-            self._connect(link, here)
+            self._screens.connect(link, here)
 
     def end_session(self, session: str) -> bool:
         """An administrator ends a session; False if there is none of that name."""
@@ -381,6 +356,8 @@ class ServerCore:
                 self._admit(self.authentication.answered(event, now), now)
                 if (found := self.choosing.answered(event, now)) is not None:
                     self._found(found, now)
+            elif isinstance(event, BlocksChanged):
+                self._blocking.changed(event.entries, now)
             elif isinstance(event, NameClash):
                 self._outbox.report(
                     f"another host at {event.source} uses our name: rename one of them"
@@ -388,6 +365,13 @@ class ServerCore:
             elif isinstance(event, HostUp | HostDown):
                 self._outbox.report(f"host {event.host} is {type(event).__name__[4:].lower()}")
                 self._tell_servers(now)
+
+    def block(self, key: str, now: float, *, blocked: bool) -> None:
+        """An administrator blocks a card or terminal in the whole group, or allows it again.
+
+        `key` is `blocks.token_key` or `blocks.dtu_key`; raises BlocksFullError.
+        """
+        self._blocking.changed((self.group.block(key, now, blocked=blocked),), now)
 
     def _tell_servers(self, now: float) -> None:
         for link in self._links.values():

@@ -17,7 +17,9 @@ from roamwire.datagrams import Interface
 from roamwire.errors import RemoteProtocolError
 from roamwire.notices import DisconnectReason
 from sessionhost.core import actions, gateway
-from sessionhost.core.group import GroupManager, Outgoing, Standing
+from sessionhost.core.announcing import Standing
+from sessionhost.core.group import GroupManager
+from sessionhost.core.group_events import Outgoing
 from sessionhost.core.server import ServerCore
 from sessionhost.core.sessions import Session
 from sessionhost.core.timing import PROFILES
