@@ -21,6 +21,9 @@ from roamwire.signing import GroupSecrets, Signed
 from roamwire.tickets import RedirectTicket
 from sessionhost.core import authentication, gateway, insert, links, server
 from sessionhost.core.authentication import AuthenticationManager
+from sessionhost.core.block_exchange import BlockExchange
+from sessionhost.core.blocking import Blocking
+from sessionhost.core.blocks import BlockSet
 from sessionhost.core.group import GroupManager
 from sessionhost.core.questions import Question
 from sessionhost.core.registration import Registration
@@ -281,3 +284,34 @@ def only_one_server_is_tried(self, now, original=Finder.next):
 
 
 constant("silent_links_are_kept", "one server", target=links, attribute="LINK_SILENT_S", value=1e9)
+
+
+# Lost cards and revoked terminals
+
+
+@mutant("blocked", target=Blocking, attribute="enforce")
+def blocks_have_no_effect_on_what_is_shown(self, now):
+    pass
+
+
+@mutant("blocked", target=Blocking, attribute="refuses_token")
+def lost_card_opens_its_session(self, link, token):
+    return False
+
+
+@mutant("blocked", target=Blocking, attribute="refuses_link")
+def revoked_terminal_connects_again(self, link, dtu, now):
+    return False
+
+
+@mutant("blocked", target=BlockExchange, attribute="heard")
+def summaries_are_not_compared(self, host, summary, address, now):
+    pass
+
+
+@mutant("blocked", target=BlockSet, attribute="_take")
+def the_last_block_that_was_heard_holds(self, entry):
+    self._entries[entry.entry] = entry
+    self._highest = max(self._highest, entry.stamp)
+    self._sorted = None
+    return True

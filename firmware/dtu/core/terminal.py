@@ -226,8 +226,7 @@ class Terminal:
         try:
             line = control.parse_line(data)
             if self._face.revoked_by(line):  # the server closes the connection next
-                self._card_out()
-                self._show()
+                self._wipe()
             elif isinstance(line, control.Welcome) and self.state is State.CONNECTING:
                 self._welcome(line, now)
             elif self.state is State.CONNECTED:
@@ -298,13 +297,16 @@ class Terminal:
     def _card_out(self) -> None:
         if self._card.token is None:
             return
-        self._actions.append(Blank())
         self._card.leaves()
-        self._leave_session()
-        self._face.wiped()
+        self._wipe()
         self._report("card out")
         if self.state is State.CONNECTED:
             self._send(control.Remove(self._card.seq))
+
+    def _wipe(self) -> None:
+        self._actions.append(Blank())
+        self._leave_session()
+        self._face.wiped()
 
     def _insert(self, now: float) -> None:
         if self._face.held is None and (line := self._card.insert(now)) is not None:
@@ -356,9 +358,7 @@ class Terminal:
             self._leave_session()
             self._report(f"session {line.reason}: it is no longer shown here")
             if (held := catalogue.ended(line)) is not None:
-                # Nothing of the session may stay on this screen: it is not this desk's any more.
-                self._actions.append(Blank())
-                self._face.wiped()
+                self._wipe()  # the session is not this desk's any more
                 self._face.held = held
             else:
                 self._insert_later(catalogue.asked_again(line.reason), now)

@@ -71,12 +71,13 @@ class AdminServer:
     def _block(self, kind: str, name: str, *, blocked: bool) -> dict[str, Any]:
         try:
             key = token_key(Token.parse(name)) if kind == "token" else dtu_key(name)
+            before = self._core.group.blocks.is_blocked(key)
             self._core.block(key, time.monotonic(), blocked=blocked)
         except (RemoteProtocolError, BlocksFullError) as error:
             return {"error": str(error)}
         self._carry_on()
         told = [record.host for record in self._core.group.topology.answering()]
-        return {kind: name, "blocked": blocked, "told": told}
+        return {kind: name, "blocked": blocked, "before": before, "told": told}
 
 
 def status(core: ServerCore, now: float) -> dict[str, Any]:

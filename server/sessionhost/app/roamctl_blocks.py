@@ -69,6 +69,11 @@ def _run(args: argparse.Namespace) -> Answer:
     servers: list[Any] = told.get("told", [])
     others = f"told to {len(servers)} other servers: {', '.join(servers)}" if servers else ""
     lines = [_WORDS[args.act].format(name=args.name), others or "no other server is up"]
+    if not blocked and not told.get("before"):
+        lines.append(
+            "this server did not know it as blocked: if another one is cut off and does, say it "
+            "again when that is back"
+        )
     return Answer(told, lines)
 
 

@@ -76,13 +76,14 @@ class BlockSet:
 
     def blocks_token(self, token: Token) -> bool:
         """Whether the card is lost."""
-        return self._is_blocked(token_key(token))
+        return self.is_blocked(token_key(token))
 
     def blocks_dtu(self, name: str) -> bool:
         """Whether the terminal is revoked."""
-        return self._is_blocked(dtu_key(name))
+        return self.is_blocked(dtu_key(name))
 
-    def _is_blocked(self, key: str) -> bool:
+    def is_blocked(self, key: str) -> bool:
+        """Whether the entry of that key, if there is one, blocks."""
         entry = self._entries.get(key)
         return entry is not None and entry.blocked
 

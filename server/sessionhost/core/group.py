@@ -219,7 +219,6 @@ class GroupManager:
             return
         elif isinstance(message, Host):
             self._heard(message, True, source, now)
-            self._exchange.heard(message.host, message.blocks, source[0], now)
         elif isinstance(message, BlockQ):
             self._exchange.asked(message, source[0])
         else:
@@ -234,6 +233,8 @@ class GroupManager:
             record.down = False
             self._events.append(HostUp(message.host))
             self.announce_soon(now)
+        if record is not None and trusted:
+            self._exchange.heard(message.host, message.blocks, source[0], now)
 
     def _receive_block(self, message: Block, now: float) -> None:
         news = self._exchange.told(message, now)
@@ -428,6 +429,12 @@ class GroupManager:
             self._tell(message, address)
         out, self._out = self._out, []
         return out
+
+    def tell(self, message: Numbered, host: str) -> None:
+        """A message to one server, or ("") to every live one."""
+        for record in self.topology.answering():
+            if host in ("", record.host):
+                self._tell(message, record.source[0])
 
     def _tell(self, message: Numbered, address: str) -> None:
         """To one address, or ("") on every way and to every live server by itself."""

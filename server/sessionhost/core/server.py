@@ -41,6 +41,7 @@ from sessionhost.core.actions import (
 from sessionhost.core.authentication import Admitted, AuthenticationManager
 from sessionhost.core.blocking import Blocking
 from sessionhost.core.choosing import MAX_SESSIONS_PER_TOKEN, Found, SessionChooser
+from sessionhost.core.fencing import Fence
 from sessionhost.core.group import GroupManager
 from sessionhost.core.group_events import (
     BlocksChanged,
@@ -48,6 +49,7 @@ from sessionhost.core.group_events import (
     HostUp,
     NameClash,
     Outgoing,
+    ShownElsewhere,
     TokenAnswered,
     TokenAsked,
 )
@@ -85,7 +87,16 @@ class ServerCore:
         self._blocking = Blocking(
             group.blocks, self.sessions, self._links, self._outbox, self._leave, self._hang_up
         )
+        self._fence = Fence(
+            group.standing.host, group.secrets, self.sessions, rng, tell=group.tell,
+            cut=self._cut,
+        )  # fmt: skip
         self._restarting = False
+
+    def _cut(self, session: Session, reason: DisconnectReason, now: float, desk: str) -> None:
+        self._outbox.report(f"session {session.session} is left: its card is at {desk}")
+        self._screens.cut(session, reason, now, desk=desk)
+        self._outbox.put(Remember(session.session, session.epoch, now))
 
     def terminals(self) -> list[dict[str, str]]:
         """The connected DTUs, for the status."""
@@ -225,6 +236,7 @@ class ServerCore:
         """Step 914."""
         self.authentication.vouchers.forget_home(session.token)
         self._screens.attach(link, session, inserting.cause, now)
+        self._fence.attached(session, now)
 
     # The menu: what a person asks for who has a session on the screen
 
@@ -356,6 +368,8 @@ class ServerCore:
                 self._admit(self.authentication.answered(event, now), now)
                 if (found := self.choosing.answered(event, now)) is not None:
                     self._found(found, now)
+            elif isinstance(event, ShownElsewhere):
+                self._fence.heard(event.message, now)
             elif isinstance(event, BlocksChanged):
                 self._blocking.changed(event.entries, now)
             elif isinstance(event, NameClash):
@@ -365,6 +379,8 @@ class ServerCore:
             elif isinstance(event, HostUp | HostDown):
                 self._outbox.report(f"host {event.host} is {type(event).__name__[4:].lower()}")
                 self._tell_servers(now)
+                if isinstance(event, HostUp):
+                    self._fence.host_up(event.host, now)
 
     def block(self, key: str, now: float, *, blocked: bool) -> None:
         """An administrator blocks a card or terminal in the whole group, or allows it again.
@@ -399,13 +415,14 @@ class ServerCore:
         if self._links:
             times.append(self._check_links_at)
             times += [at for each in self._links.values() if (at := each.ask_at) is not None]
-        starting = self.sessions.next_start_deadline()
-        return min(times if starting is None else [*times, starting])
+        more = (self.sessions.next_start_deadline(), self._fence.next_deadline())
+        return min([*times, *(at for at in more if at is not None)])
 
     def handle_deadline(self, now: float) -> None:
         """Whatever is due: group, silent links, sessions that do not start, second questions."""
         self.group.handle_deadline(now)
         self._drain_group(now)
+        self._fence.handle_deadline(now)
         for session in self.sessions.overdue(now):
             self._outbox.put(StopSession(session.session))
             self.session_gone(session.session, DisconnectReason.FAILED, now)

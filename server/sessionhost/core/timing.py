@@ -58,6 +58,15 @@ BLOCK_NEWS_S = (0.0, 0.15, 0.5)
 BLOCK_PAGE_S = 0.2
 """A page of another server's blocks is asked for again."""
 
+SHOWN_S = (0.0, 0.3, 1.0, 3.0)
+"""What a server shows is told to the others at these times after the attach, or a host's return."""
+
+SHOWN_PAUSE_S = 0.05
+"""Between two bursts to a server that is up again."""
+
+SHOWN_NONCE_S = 1.0
+"""An answer to "I show this card" is heard so long: inserts further apart are always in order."""
+
 REFUSED_AGAIN_S = 60.0
 """A revoked terminal tries again every few seconds; its refusal is told once in this time."""
 

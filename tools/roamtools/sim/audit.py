@@ -16,6 +16,7 @@ from roamtools.sim.plan import (
     attach_bound,
 )
 from roamwire.limits import MAX_HOSTS
+from sessionhost.core.blocks import MAX_BLOCKS
 from sessionhost.core.group import MAX_PROBES, MAX_QUESTIONS
 from sessionhost.core.links import MAX_LINKS
 from sessionhost.core.server import ServerCore
@@ -56,7 +57,7 @@ class Audit:
 
     def _desk(self, desk: "DeskNode", silent: int, *, working: bool) -> None:
         world, now = self._world, self._world.clock.now
-        if desk.attached:
+        if desk.attached or desk.name in world.warden.revoked:
             desk.unattached_since = now
         elif working and world.net_healthy:
             since = max(desk.unattached_since, world.disturbed_at)
@@ -97,6 +98,8 @@ class Audit:
 
     def _owed(self, desk: "DeskNode") -> bool:
         """Whether a session is due here: not to an unknown card, nor after a "try again"."""
+        if self._world.warden.owes_nothing(desk):
+            return False
         registered = self._world.registry.get(desk.card) if desk.card is not None else None
         if registered is None or not registered.enabled or desk.words in AGAIN:
             return False
@@ -150,6 +153,7 @@ class Audit:
             "placed tokens": (len(vouchers._homes), MAX_PLACED),
             "links": (len(core._links), MAX_LINKS),
             "links of ours": (len(core._links), len(host.links)),
+            "blocks": (len(group.blocks), MAX_BLOCKS),
             "asking": (core.authentication.asking(), len(core._links)),
         }
         for name, (size, maximum) in sizes.items():
@@ -181,6 +185,10 @@ class Audit:
 
     def _settled_desk(self, desk: "DeskNode") -> None:
         world = self._world
+        if desk.name in world.warden.revoked:
+            if desk.attached or desk.screen is not None:
+                world.checks.fail("blocked", f"{desk.name} is revoked, and here")
+            return
         if not desk.attached:
             world.checks.fail("settled", f"{desk.name} is {desk.terminal.state.value}")
         having = [
@@ -196,7 +204,8 @@ class Audit:
                 world.checks.fail("settled", f"{desk.name} shows a session without a card")
             return
         registered = world.registry.get(desk.card)
-        if registered is None or not registered.enabled:
+        lost = desk.card in world.warden.lost
+        if registered is None or not registered.enabled or lost:
             if desk.screen is not None:
                 world.checks.fail("proof", f"{desk.name} shows a session to {desk.card}")
             return

@@ -31,6 +31,7 @@ RECENT_S = 1.0
 
 COUNTED = (
     "inserts", "redirects", "failovers", "connects", "sessions", "pictures", "judged", "judged_new",
+    "lost", "revoked",
 )  # fmt: skip
 """`judged`, `judged_new`: attachments, sessions in a stable group, where the strict rules hold."""
 
@@ -154,6 +155,8 @@ class Checks:
     def starting(self, host: "HostNode", order: actions.StartSession) -> None:
         """A server makes a new session."""
         self.counts["sessions"] += 1
+        if host.core is not None and host.core.group.blocks.blocks_token(order.token):
+            self.fail("blocked", f"{host.name} starts a session for {order.token}, which is lost")
         registered = self._world.registry.get(order.token)
         if registered is None or not registered.enabled or registered.user != order.user:
             self.fail("proof", f"{host.name} starts a session of {order.user} for {order.token}")
@@ -239,6 +242,7 @@ class Checks:
 
     def admitted(self, host: "HostNode", desk: str, session: str, epoch: int) -> None:
         """The gateway lets a desk see a session."""
+        self.not_blocked(host, desk, session)
         fact = self.facts.get(session)
         if fact is None or not fact.alive:
             self.fail("proof", f"{desk} is let in to {session}, which is gone")
@@ -250,11 +254,26 @@ class Checks:
             if not known and self._world.clock.now - host.started_at > STABLE_S:
                 self.fail("proof", f"{desk} is let in to {session} epoch {epoch}: {attachment}")
 
+    def not_blocked(self, host: "HostNode", desk: str, session: str) -> None:
+        """A server that knows of a block shows nothing to that card, and nothing at that desk."""
+        fact, core = self.facts.get(session), host.core
+        if core is None:
+            return
+        if fact is not None and core.group.blocks.blocks_token(fact.token):
+            self.fail("blocked", f"{host.name} shows {session} to {fact.token}, which is lost")
+        if core.group.blocks.blocks_dtu(desk):
+            self.fail("blocked", f"{host.name} shows {session} at {desk}, which is revoked")
+
     # After each step of a machine
 
     def host_step(self, host: "HostNode", core: ServerCore) -> None:
         """Each session has at most one screen, and it is the one that the core knows of."""
         seen: set[str] = set()
+        for desk, shown in host.display.screens():
+            self.not_blocked(host, desk, shown)
+        for stream in host.links.values():
+            if core.group.blocks.blocks_dtu(stream.node):
+                self.fail("blocked", f"{host.name} has a link of {stream.node}, which is revoked")
         for session, epoch in host.display.gate.connections():
             if session in seen:
                 self.fail("one screen", f"{session} on {host.name} has two displays")

@@ -26,7 +26,7 @@ UNKNOWN = 0.04
 REACTION_S = 3.0
 """After "signed off" or "did not start" a person pulls the card and puts it in again."""
 
-AGAIN = frozenset({catalogue.ENDED.code, 33, 34, 35})
+AGAIN = frozenset({catalogue.ENDED.code, 33, 34, 35, 39})
 
 
 class Card:

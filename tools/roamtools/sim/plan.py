@@ -67,6 +67,10 @@ PICTURE_AFTER_DEATH_S = (
 """The same after one server's death in a stable group: at two servers, and two desks at a time."""
 
 
+BLOCKED_EVERYWHERE_S = 2.0
+"""A lost card or a revoked terminal is known to every server that can be reached within this."""
+
+
 def attach_bound(silent: int, *, restarts: bool, reset: bool = False) -> float:
     """After a server's death in a healthy network every DTU is attached again within this.
 
