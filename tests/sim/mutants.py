@@ -24,6 +24,7 @@ from sessionhost.core.authentication import AuthenticationManager
 from sessionhost.core.block_exchange import BlockExchange
 from sessionhost.core.blocking import Blocking
 from sessionhost.core.blocks import BlockSet
+from sessionhost.core.fencing import Fence
 from sessionhost.core.group import GroupManager
 from sessionhost.core.questions import Question
 from sessionhost.core.registration import Registration
@@ -315,3 +316,23 @@ def the_last_block_that_was_heard_holds(self, entry):
     self._highest = max(self._highest, entry.stamp)
     self._sorted = None
     return True
+
+
+# One terminal for a card, over all servers
+
+
+@mutant("one terminal", target=Fence, attribute="heard")
+def nobody_gives_way_to_a_cloned_card(self, message, now):
+    pass
+
+
+@mutant("one terminal", target=Fence, attribute="host_up")
+def healed_partitions_are_not_looked_at(self, host, now):
+    pass
+
+
+@mutant("one terminal", "attached", target=Fence, attribute="heard")
+def the_older_card_wins(self, message, now):
+    mine = self._same_card(message)
+    if mine is not None and now - message.age / 1000 < mine.last_connected:
+        self._lose(mine, message, now)

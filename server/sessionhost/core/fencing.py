@@ -137,6 +137,14 @@ class Fence:
         else:
             beats = f"{message.session} {message.epoch}"
             self._say(mine, message.host, now, re=message.shown, beats=beats)
+        self._persist(mine, message.host, now)
+
+    def _persist(self, mine: Session, host: str, now: float) -> None:
+        """Two terminals show the card: it is told on until one does not, whatever gets lost."""
+        if mine.attachment is not None:
+            about = (mine.session, host)
+            self._telling = [e for e in self._telling if (e.session, e.host) != about]
+            self._begin(mine, host, now + SHOWN_S[1])
 
     def _same_card(self, message: Shown) -> Session | None:
         """Our session of that card, shown at another terminal."""

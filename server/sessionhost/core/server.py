@@ -87,7 +87,7 @@ class ServerCore:
         self._blocking = Blocking(
             group.blocks, self.sessions, self._links, self._outbox, self._leave, self._hang_up
         )
-        self._fence = Fence(
+        self.fence = Fence(
             group.standing.host, group.secrets, self.sessions, rng, tell=group.tell,
             cut=self._cut,
         )  # fmt: skip
@@ -236,7 +236,7 @@ class ServerCore:
         """Step 914."""
         self.authentication.vouchers.forget_home(session.token)
         self._screens.attach(link, session, inserting.cause, now)
-        self._fence.attached(session, now)
+        self.fence.attached(session, now)
 
     # The menu: what a person asks for who has a session on the screen
 
@@ -369,7 +369,7 @@ class ServerCore:
                 if (found := self.choosing.answered(event, now)) is not None:
                     self._found(found, now)
             elif isinstance(event, ShownElsewhere):
-                self._fence.heard(event.message, now)
+                self.fence.heard(event.message, now)
             elif isinstance(event, BlocksChanged):
                 self._blocking.changed(event.entries, now)
             elif isinstance(event, NameClash):
@@ -380,7 +380,7 @@ class ServerCore:
                 self._outbox.report(f"host {event.host} is {type(event).__name__[4:].lower()}")
                 self._tell_servers(now)
                 if isinstance(event, HostUp):
-                    self._fence.host_up(event.host, now)
+                    self.fence.host_up(event.host, now)
 
     def block(self, key: str, now: float, *, blocked: bool) -> None:
         """An administrator blocks a card or terminal in the whole group, or allows it again.
@@ -415,14 +415,14 @@ class ServerCore:
         if self._links:
             times.append(self._check_links_at)
             times += [at for each in self._links.values() if (at := each.ask_at) is not None]
-        more = (self.sessions.next_start_deadline(), self._fence.next_deadline())
+        more = (self.sessions.next_start_deadline(), self.fence.next_deadline())
         return min([*times, *(at for at in more if at is not None)])
 
     def handle_deadline(self, now: float) -> None:
         """Whatever is due: group, silent links, sessions that do not start, second questions."""
         self.group.handle_deadline(now)
         self._drain_group(now)
-        self._fence.handle_deadline(now)
+        self.fence.handle_deadline(now)
         for session in self.sessions.overdue(now):
             self._outbox.put(StopSession(session.session))
             self.session_gone(session.session, DisconnectReason.FAILED, now)

@@ -6,6 +6,7 @@ from dtu.core import catalogue
 from dtu.core import timing as dtu_timing
 from roamtools.sim.people import AGAIN
 from roamtools.sim.plan import (
+    FENCED_S,
     HOST_DOWN_S,
     LINK_STALE_S,
     LOOSE_PAUSE_S,
@@ -16,7 +17,9 @@ from roamtools.sim.plan import (
     attach_bound,
 )
 from roamwire.limits import MAX_HOSTS
+from roamwire.tokens import Token
 from sessionhost.core.blocks import MAX_BLOCKS
+from sessionhost.core.fencing import MAX_NONCES as MAX_SHOWN
 from sessionhost.core.group import MAX_PROBES, MAX_QUESTIONS
 from sessionhost.core.links import MAX_LINKS
 from sessionhost.core.server import ServerCore
@@ -48,6 +51,7 @@ class Audit:
         for desk in world.desks:
             self._desk(desk, silent, working=working)
         self._one_screen()
+        self._one_terminal()
         for host in world.hosts:
             if host.core is not None:
                 self._host(host, host.core)
@@ -123,6 +127,20 @@ class Audit:
                 names = ", ".join(desk.name for desk in desks)
                 world.checks.fail("one screen", f"{session} is shown at {names}")
 
+    def _one_terminal(self) -> None:
+        """Two cards of one number: once the servers can talk, one terminal shows its session."""
+        world, now = self._world, self._world.clock.now
+        showing: dict[Token, list[str]] = {}
+        for desk in world.desks:
+            if desk.live is not None and desk.card is not None and desk.attached:
+                showing.setdefault(desk.card, []).append(desk.name)
+        doubled = {token: desks for token, desks in showing.items() if len(desks) > 1}
+        world.cloned_since = {token: world.cloned_since.get(token, now) for token in doubled}
+        for token, desks in doubled.items():
+            since = max(world.cloned_since[token], world.disturbed_at)
+            if world.net_healthy and now - since > FENCED_S + world.slowest:
+                world.checks.fail("one terminal", f"{token} is shown at {', '.join(desks)}")
+
     # Hosts
 
     def _host(self, host: "HostNode", core: ServerCore) -> None:
@@ -154,6 +172,7 @@ class Audit:
             "links": (len(core._links), MAX_LINKS),
             "links of ours": (len(core._links), len(host.links)),
             "blocks": (len(group.blocks), MAX_BLOCKS),
+            "words on screens": (len(core.fence._nonces), MAX_SHOWN),
             "asking": (core.authentication.asking(), len(core._links)),
         }
         for name, (size, maximum) in sizes.items():

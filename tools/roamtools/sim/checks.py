@@ -9,8 +9,19 @@ from typing import TYPE_CHECKING
 
 from roamtools.sim.plan import STABLE_S
 from roamtools.sim.stream import Stream
-from roamwire.control import Cause, Connect, Insert, Redirect, Server, Servers, Welcome, parse_line
+from roamwire.control import (
+    Cause,
+    Connect,
+    Disconnect,
+    Insert,
+    Redirect,
+    Server,
+    Servers,
+    Welcome,
+    parse_line,
+)
 from roamwire.errors import RemoteProtocolError
+from roamwire.notices import DisconnectReason
 from roamwire.tickets import MAX_HOPS
 from roamwire.tokens import Token
 from sessionhost.core import actions
@@ -31,7 +42,7 @@ RECENT_S = 1.0
 
 COUNTED = (
     "inserts", "redirects", "failovers", "connects", "sessions", "pictures", "judged", "judged_new",
-    "lost", "revoked",
+    "lost", "revoked", "fenced",
 )  # fmt: skip
 """`judged`, `judged_new`: attachments, sessions in a stable group, where the strict rules hold."""
 
@@ -70,6 +81,7 @@ class Checks:
         self.asked: dict[Stream, Insert] = {}
         self.hops: dict[str, int] = {}
         self.tickets: dict[str, tuple[str, str, Token, float]] = {}
+        self.inserted: dict[tuple[str, Token], float] = {}
         self.counts: dict[str, int] = dict.fromkeys(COUNTED, 0)
 
     def fail(self, rule: str, detail: str) -> None:
@@ -122,9 +134,24 @@ class Checks:
                 self._is_ours(server, f"{host.name} lists")
         elif isinstance(message, Redirect):
             self._redirected(host, stream, message)
+        elif isinstance(message, Disconnect):
+            self._taken_over(host, stream, message)
         elif isinstance(message, Connect):
             self.counts["connects"] += 1
             self.hops[stream.node] = 0
+
+    def _taken_over(self, host: "HostNode", stream: Stream, message: Disconnect) -> None:
+        """Whoever loses a card's session to another terminal has had the card in for longer."""
+        asked = self.asked.get(stream)
+        if message.reason != DisconnectReason.TAKEN_OVER.value or asked is None:
+            return
+        if any(each.node == message.desk for each in host.links.values()):
+            return  # at this very server: its insert is being dealt with
+        lost = self.inserted.get((stream.node, asked.token), float("-inf"))
+        won = self.inserted.get((message.desk, asked.token), float("inf"))
+        if won < lost - RECENT_S:
+            self.fail("one terminal", f"{stream.node} loses to {message.desk}, which is older")
+        self.counts["fenced"] += 1
 
     def _is_ours(self, server: Server, who: str) -> None:
         known = self._world.by_address.get(server.address)
@@ -205,6 +232,9 @@ class Checks:
         if action.epoch > fact.epoch:
             self._is_most_recent(fact)
             fact.epoch, fact.recent = action.epoch, ATTACHED
+            here = host.core.sessions.get(action.session) if host.core is not None else None
+            if here is not None and here.attachment is not None:
+                self.inserted[here.attachment.dtu, fact.token] = self._world.clock.now
         else:
             fact.recent = action.last_connected
 

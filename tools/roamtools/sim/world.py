@@ -61,6 +61,7 @@ class World:
         self.before_disturbance = 0.0
         self.clean_death = ""
         self.doubled_since: dict[str, float] = {}
+        self.cloned_since: dict[Token, float] = {}
         self.checks = Checks(self)
         self.attacker = Attacker(self, plan, self._rng("attacker"))
         numbers = range(1, plan.servers + 1)
