@@ -56,8 +56,14 @@ def test_a_server_gets_its_identity_and_no_ca_key(group, tmp_path, run):
     out = tmp_path / "s1"
     written = json.loads(run("server", "issue", "s1", "--group", group, "--out", out, "--json"))
     names = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
-    assert names == {"server.crt", "server.key", "group/ca.crt", "group/secret"}
-    assert len(written["written"]) == 4
+    assert names == {
+        "server.crt",
+        "server.key",
+        "group/ca.crt",
+        "group/secret",
+        "group/audit.key",
+    }
+    assert len(written["written"]) == 5
 
 
 def test_a_terminal_gets_no_secret(group, tmp_path, run):

@@ -15,7 +15,9 @@ from typing import Any
 from roamwire.blocks import dtu_key, token_key
 from roamwire.errors import RemoteProtocolError
 from roamwire.tokens import Token
-from sessionhost.adapters.order_socket import listen_unix
+from sessionhost.adapters.order_socket import listen_unix, peer_uid
+from sessionhost.adapters.users import user_name
+from sessionhost.core.audit import Record
 from sessionhost.core.blocks import BlocksFullError
 from sessionhost.core.server import ServerCore
 
@@ -48,33 +50,39 @@ class AdminServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, ValueError, TimeoutError):
             line = await asyncio.wait_for(reader.readline(), REQUEST_S)
-            answer = self._answer(line.decode("ascii", "replace").split())
+            who = user_name(peer_uid(writer.get_extra_info("socket")))
+            answer = self._answer(line.decode("ascii", "replace").split(), who)
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
         writer.close()
 
-    def _answer(self, words: list[str]) -> dict[str, Any]:
+    def _answer(self, words: list[str], who: str) -> dict[str, Any]:
         match words:
             case ["status"]:
                 return status(self._core, time.monotonic())
             case ["stop", session]:
                 if not self._core.end_session(session):
                     return {"error": f"there is no session {session} on this server"}
+                self._core.administered(Record("admin", "session stop", who, session=session))
                 self._carry_on()
                 return {"stopped": session}
             case ["block" | "allow" as verb, "token" | "dtu" as kind, name]:
-                return self._block(kind, name, blocked=verb == "block")
+                return self._block(kind, name, who, blocked=verb == "block")
         return {
             "error": "the questions are: status, stop SESSION, block token|dtu X, allow token|dtu X"
         }
 
-    def _block(self, kind: str, name: str, *, blocked: bool) -> dict[str, Any]:
+    def _block(self, kind: str, name: str, who: str, *, blocked: bool) -> dict[str, Any]:
         try:
-            key = token_key(Token.parse(name)) if kind == "token" else dtu_key(name)
+            token = Token.parse(name) if kind == "token" else None
+            key = token_key(token) if token is not None else dtu_key(name)
             before = self._core.group.blocks.is_blocked(key)
             self._core.block(key, time.monotonic(), blocked=blocked)
         except (RemoteProtocolError, BlocksFullError) as error:
             return {"error": str(error)}
+        act = f"{kind} {'block' if blocked else 'allow'}"
+        dtu = "" if token is not None else name
+        self._core.administered(Record("admin", act, who, token, dtu))
         self._carry_on()
         told = [record.host for record in self._core.group.topology.answering()]
         return {kind: name, "blocked": blocked, "before": before, "told": told}

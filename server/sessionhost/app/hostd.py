@@ -19,6 +19,7 @@ from roamwire.datagrams import Interface
 from roamwire.notices import DisconnectReason
 from roamwire.tokens import Token
 from sessionhost.adapters.attachments import AttachmentFile
+from sessionhost.adapters.audit_log import AuditLog, load_audit_key
 from sessionhost.adapters.block_file import BlockFile
 from sessionhost.adapters.control_server import ControlServer
 from sessionhost.adapters.display_client import (
@@ -90,6 +91,7 @@ class HostDaemon:
         self._blocks.load(group.blocks)
         self._blocks.compact(group.blocks)
         self.core = ServerCore(group, rng, recipe=config.recipe, display_port=config.display_port)
+        self._audit = AuditLog(config.audit_path, config.host, load_audit_key(config.group_dir))
         self._registry = SqliteRegistry(config.registry_path)
         self._attachments = AttachmentFile(config.run_dir / "attachments.json")
         self._control = ControlServer(server_context(config), self)
@@ -143,6 +145,7 @@ class HostDaemon:
         self._socket.close()
         self._admin.close()
         self._registry.close()
+        self._audit.close()
 
     def _keep(self, work: "asyncio._CoroutineLike[None]") -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -187,6 +190,7 @@ class HostDaemon:
             with contextlib.suppress(OSError):
                 standing.load = int(os.getloadavg()[0] * 1000)
             self.core.group.wall_offset = time.time() - time.monotonic()
+            await asyncio.to_thread(self._audit.sync)
             await asyncio.sleep(LOAD_S)
 
     # What comes in
@@ -294,6 +298,8 @@ class HostDaemon:
                 self._display.ban(action.key, action.banned)
             case actions.KeepBlocks():
                 self._blocks.keep(action.entries)
+            case actions.Audit():
+                self._audit.write(action.record)
             case actions.Report():
                 _LOG.info("%s", action.text)
 

@@ -52,29 +52,36 @@ def _add(
     parser = verbs.add_parser(verb, parents=[common], help=words)
     parser.add_argument("name", metavar="TOKEN" if act[0] == "token" else "NAME")
     parser.add_argument("--socket", type=Path, help="hostd's admin socket instead of the config's")
-    parser.set_defaults(run=_run, act=act)
+    parser.set_defaults(run=_run, block=act)
 
 
 def _run(args: argparse.Namespace) -> Answer:
-    kind, blocked = args.act
+    kind, blocked = args.block
     key = _key(kind, args.name)
     config = load_config(args.config)
     question = f"{'block' if blocked else 'allow'} {kind} {args.name}"
     try:
         told = parse_status(ask(args.socket or config.run_dir / "admin.sock", question))
     except HostdAwayError:
-        return _write(config, key, args.name, args.act)
+        _note_here(args, kind, blocked)
+        return _write(config, key, args.name, args.block)
     if "error" in told:
         raise RoamctlError(str(told["error"]))
     servers: list[Any] = told.get("told", [])
     others = f"told to {len(servers)} other servers: {', '.join(servers)}" if servers else ""
-    lines = [_WORDS[args.act].format(name=args.name), others or "no other server is up"]
+    lines = [_WORDS[args.block].format(name=args.name), others or "no other server is up"]
     if not blocked and not told.get("before"):
         lines.append(
             "this server did not know it as blocked: if another one is cut off and does, say it "
             "again when that is back"
         )
     return Answer(told, lines)
+
+
+def _note_here(args: argparse.Namespace, kind: str, blocked: bool) -> None:
+    """For the audit log: hostd, which notes it otherwise, does not run."""
+    args.act = f"{kind} {'block' if blocked else 'allow'}"
+    args.token, args.dtu = (args.name, "") if kind == "token" else (None, args.name)
 
 
 def _key(kind: str, name: str) -> str:

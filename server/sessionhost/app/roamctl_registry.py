@@ -29,7 +29,7 @@ def add_commands(
     add.add_argument("user", metavar="USER", help="the Unix user whose sessions it opens")
     add.add_argument("--label", default="", help="words to know the card by")
     add.add_argument("--recipe", help="recipe of its sessions instead of the server's")
-    add.set_defaults(run=_add)
+    add.set_defaults(run=_add, act="token add")
     for verb, run, words in (
         ("remove", _remove, "forget a token"),
         ("disable", _disable, "keep a token, but let it open nothing"),
@@ -37,7 +37,7 @@ def add_commands(
     ):
         parser = verbs.add_parser(verb, parents=[common], help=words)
         parser.add_argument("token", metavar="TOKEN")
-        parser.set_defaults(run=run)
+        parser.set_defaults(run=run, act=f"token {verb}")
     roamctl_blocks.add_token_verbs(verbs, common)
     verbs.add_parser("list", parents=[common], help="all tokens").set_defaults(run=_list_tokens)
     user = commands.add_parser("user", help="users of the registry")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from roamwire.control import Line, encode_line
 from roamwire.datagrams import BlockEntry
 from roamwire.tokens import Token
+from sessionhost.core.audit import Record
 from sessionhost.core.timing import DISPLAY_TICKET_S
 
 
@@ -111,9 +112,16 @@ class Report:
     text: str
 
 
+@dataclass(frozen=True)
+class Audit:
+    """A record for the audit log."""
+
+    record: Record
+
+
 Action = (
     Send | Close | Lookup | StartSession | StopSession | SetKeyboard | Grant | Revoke | Remember
-    | Ban | KeepBlocks | Report
+    | Ban | KeepBlocks | Report | Audit
 )  # fmt: skip
 
 
@@ -130,6 +138,20 @@ class Outbox:
     def send(self, link: int, line: Line) -> None:
         """A line to a DTU."""
         self.put(Send(link, encode_line(line)))
+
+    def audit(
+        self,
+        what: str,
+        decision: str,
+        *,
+        who: str = "",
+        token: Token | None = None,
+        dtu: str = "",
+        reason: str = "",
+        session: str = "",
+    ) -> None:
+        """A record for the audit log; see `audit.Record`."""
+        self.put(Audit(Record(what, decision, who, token, dtu, reason, session)))
 
     def report(self, text: str) -> None:
         """A line for the log."""

@@ -112,10 +112,18 @@ class AuthenticationManager:
         code = refusal(found, registry_failed=failed)
         if code is not None:
             link.inserting = None
+            self._outbox.audit(
+                "insert", "refused", token=inserting.token, dtu=link.dtu, reason=code.name.lower()
+            )
             self._outbox.report(f"{inserting.token.kind} token at {link.dtu} refused: {code.name}")
             self._outbox.send(link.link, Notice(seq, int(code)))
             return None
         inserting.registration = found
+        who = found.user if found is not None else ""
+        self._outbox.audit(
+            "insert", "accepted", who=who, token=inserting.token, dtu=link.dtu,
+            reason=inserting.cause.value,
+        )  # fmt: skip
         if inserting.ticket is not None and self._ends_here(inserting.token, inserting.ticket, now):
             return self._act(
                 link,
@@ -206,6 +214,11 @@ class AuthenticationManager:
             to.session,
         )
         self.vouchers.placed(inserting.token, target.host, now)
+        self._outbox.audit(
+            "redirect", "sent", token=inserting.token, dtu=link.dtu,
+            reason=f"to {target.host}: {to.why}",
+            session=to.session,
+        )  # fmt: skip
         self._outbox.report(f"{link.dtu} redirected to {target.host}: {to.why}")
         where = (target.host, str(target.address), target.port)
         text = tickets.issue(ticket, secrets)

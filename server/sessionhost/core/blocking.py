@@ -49,6 +49,9 @@ class Blocking:
         news = tuple(entries)
         self._outbox.put(KeepBlocks(news))
         for entry in news:
+            kind = "terminal" if entry.entry.startswith(DTU) else "card"
+            decision = "blocked" if entry.blocked else "allowed"
+            self._outbox.audit("block", decision, reason=f"a {kind}, said at {entry.by}")
             if entry.entry.startswith(DTU):
                 self._outbox.put(Ban(entry.entry, entry.blocked))
         self.enforce(now)
@@ -57,6 +60,7 @@ class Blocking:
         """Nobody who is blocked has anything of this server; also after its start."""
         for link in list(self._links.values()):
             if self._blocks.blocks_dtu(link.dtu):
+                self._outbox.audit("terminal", "blocked", dtu=link.dtu, reason="revoked")
                 self._outbox.send(link.link, _REVOKED)
                 self._hang_up(link, "is revoked", now)
             elif (token := self._token_of(link)) is not None and self._blocks.blocks_token(token):
@@ -74,6 +78,10 @@ class Blocking:
 
     def _cut(self, link: Link, now: float) -> None:
         inserting = link.inserting is not None
+        token, session = self._token_of(link), link.session
+        self._outbox.audit(
+            "session", "blocked", token=token, dtu=link.dtu, reason="card lost", session=session
+        )
         self._leave(link, now)
         self._outbox.report(f"the card at {link.dtu} was reported lost: its session is cut")
         if inserting:
@@ -89,6 +97,7 @@ class Blocking:
         if now - told >= REFUSED_AGAIN_S:
             told = now
             self._outbox.report(f"{dtu} refused: it is revoked")
+            self._outbox.audit("terminal", "refused", dtu=dtu, reason="revoked")
         self._refused[dtu] = told
         if len(self._refused) > MAX_REFUSED:
             self._refused.popitem(last=False)
@@ -101,6 +110,7 @@ class Blocking:
         if not self._blocks.blocks_token(token):
             return False
         self._outbox.report(f"{token.kind} token at {link.dtu} refused: it was reported lost")
+        self._outbox.audit("insert", "refused", token=token, dtu=link.dtu, reason="card lost")
         self._outbox.send(link.link, Notice(link.seq, int(NoticeCode.TOKEN_LOST)))
         return True
 

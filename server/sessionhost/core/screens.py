@@ -48,6 +48,10 @@ class Screens:
             f"session {session.session} of {session.user} shown at {link.dtu}, "
             f"epoch {session.epoch}, cause {cause.value}"
         )
+        self._outbox.audit(
+            "session", "shown", who=session.user, token=session.token, dtu=link.dtu,
+            reason=cause.value, session=session.session,
+        )  # fmt: skip
         self._outbox.put(Remember(session.session, session.epoch, now))
         if session.running:
             self.connect(link, session)
@@ -70,6 +74,10 @@ class Screens:
         if shown is None or not self._sessions.detach(session, shown.epoch, now):
             return False
         self._outbox.put(Revoke(session.session, shown.epoch))
+        self._outbox.audit(
+            "session", reason.value, who=session.user, token=session.token, dtu=shown.dtu,
+            reason=f"at {desk}" if desk else "", session=session.session,
+        )  # fmt: skip
         loser = self._links.get(shown.link)
         if loser is not None and loser is not by:
             loser.session, loser.epoch = "", 0

@@ -32,12 +32,14 @@ from roamwire.version import VERSION
 from sessionhost.core import timing
 from sessionhost.core.actions import (
     Action,
+    Audit,
     Close,
     Outbox,
     Remember,
     StartSession,
     StopSession,
 )
+from sessionhost.core.audit import Record
 from sessionhost.core.authentication import Admitted, AuthenticationManager
 from sessionhost.core.blocking import Blocking
 from sessionhost.core.choosing import MAX_SESSIONS_PER_TOKEN, Found, SessionChooser
@@ -116,11 +118,13 @@ class ServerCore:
             # The oldest goes: a terminal that was cut off comes back by its newest one.
             self._hang_up(own[0], f"has {len(own)} connections", now)
         if len(self._links) >= MAX_LINKS:
+            self._outbox.audit("terminal", "refused", dtu=dtu, reason="full")
             self._outbox.report(f"{dtu} refused: {MAX_LINKS} terminals are connected")
             self._outbox.put(Close(link))
             return
         if self._blocking.refuses_link(link, dtu, now):
             return
+        self._outbox.audit("terminal", "connected", dtu=dtu, reason=f"from {address}")
         self._links[link] = Link(link, dtu, address, now, now)
         self.group.standing.dtus = len(self._links)
 
@@ -129,6 +133,7 @@ class ServerCore:
         gone = self._links.pop(link, None)
         if gone is not None and not self._restarting:
             # A cut link is noticed late: the person was last here when the DTU was last heard.
+            self._outbox.audit("terminal", "gone", dtu=gone.dtu, session=gone.session)
             self._leave(gone, gone.last_heard)
             self.group.standing.dtus = len(self._links)
 
@@ -156,6 +161,7 @@ class ServerCore:
         elif isinstance(line, Insert):
             self._insert(link, line, now)
         elif isinstance(line, Remove):
+            self._outbox.audit("card", "out", dtu=link.dtu, session=link.session)
             self._leave(link, now)
             self._outbox.report(f"card out at {link.dtu}")
         elif isinstance(line, Browse | Select | SignOff):
@@ -226,6 +232,10 @@ class ServerCore:
         if session is None:
             return False
         self._count_sessions()
+        self._outbox.audit(
+            "session", "created", who=user, token=session.token, dtu=link.dtu, reason=why,
+            session=session.session,
+        )  # fmt: skip
         self._outbox.report(f"new session {session.session} of {session.user} here: {why}")
         self._outbox.send(link.link, Notice(inserting.seq, int(NoticeCode.STARTING)))
         self._attach(link, session, inserting, now)
@@ -245,6 +255,10 @@ class ServerCore:
         if current is None or line.seq != link.seq:
             raise RemoteProtocolError("state", "the menu of a session that is not shown there")
         if isinstance(line, SignOff):
+            self._outbox.audit(
+                "session", "signed off", who=current.user, token=current.token, dtu=link.dtu,
+                session=current.session,
+            )  # fmt: skip
             self._outbox.report(f"session {current.session} is signed off at {link.dtu}")
             self._outbox.put(StopSession(current.session))
         elif isinstance(line, Browse):
@@ -318,6 +332,10 @@ class ServerCore:
         if link is not None and link.epoch == here.epoch and link.session == session:
             self._screens.connect(link, here)
 
+    def administered(self, record: Record) -> None:
+        """An administrator has changed something: for the audit log."""
+        self._outbox.put(Audit(record))
+
     def end_session(self, session: str) -> bool:
         """An administrator ends a session; False if there is none of that name."""
         found = self.sessions.get(session) is not None
@@ -332,6 +350,10 @@ class ServerCore:
         if gone is None:
             return
         self._count_sessions()
+        self._outbox.audit(
+            "session", "ended", who=gone.user, token=gone.token, reason=reason.value,
+            session=session,
+        )  # fmt: skip
         self._outbox.report(f"session {session} of {gone.user} is gone: {reason.value}")
         link = self._links.get(gone.attachment.link) if gone.attachment else None
         if link is None or link.session != session:

@@ -42,7 +42,7 @@ RECENT_S = 1.0
 
 COUNTED = (
     "inserts", "redirects", "failovers", "connects", "sessions", "pictures", "judged", "judged_new",
-    "lost", "revoked", "fenced",
+    "lost", "revoked", "fenced", "audit",
 )  # fmt: skip
 """`judged`, `judged_new`: attachments, sessions in a stable group, where the strict rules hold."""
 

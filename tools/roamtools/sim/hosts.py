@@ -394,6 +394,8 @@ class HostNode:
             self.display.gate.unban(action.key)
         elif isinstance(action, actions.KeepBlocks):
             self.kept_blocks.extend(action.entries)
+        elif isinstance(action, actions.Audit):
+            self.world.checks.counts["audit"] += 1
         elif isinstance(action, actions.Report):
             self.world.note(self.name, action.text)
 
