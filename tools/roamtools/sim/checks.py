@@ -226,15 +226,15 @@ class Checks:
 
     def remembered(self, host: "HostNode", action: actions.Remember) -> None:
         """A session was attached (its epoch has risen) or detached."""
+        here = host.core.sessions.get(action.session) if host.core is not None else None
+        if here is not None and here.attachment is not None:
+            self.inserted[here.attachment.dtu, here.token] = here.last_connected
         fact = self.facts.get(action.session)
         if fact is None or not fact.alive:
             return
         if action.epoch > fact.epoch:
             self._is_most_recent(fact)
             fact.epoch, fact.recent = action.epoch, ATTACHED
-            here = host.core.sessions.get(action.session) if host.core is not None else None
-            if here is not None and here.attachment is not None:
-                self.inserted[here.attachment.dtu, fact.token] = self._world.clock.now
         else:
             fact.recent = action.last_connected
 
