@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from roamwire.datagrams import Shown
 from roamwire.notices import DisconnectReason
-from roamwire.signing import GroupSecrets
+from sessionhost.core.group import GroupManager
 from sessionhost.core.sessions import Session, SessionManager
 from sessionhost.core.timing import SHOWN_NONCE_S, SHOWN_PAUSE_S, SHOWN_S
 
@@ -26,7 +26,6 @@ SHOWN_AT_ONCE = 32
 """Datagrams to one server in a burst: its kernel keeps some 200 while it is busy."""
 
 Cut = Callable[[Session, DisconnectReason, float, str], None]
-Tell = Callable[[Shown, str], None]
 
 
 @dataclass
@@ -42,25 +41,20 @@ class _Telling:
 class Fence:
     """What this server shows, against what the others do.
 
-    `tell` sends to a host, or ("") to all; `cut` takes a session off its screen and names the desk
-    that has the card.
+    `cut` takes a session off its screen and names the desk that has the card.
     """
 
     def __init__(
         self,
-        host: str,
-        secrets: GroupSecrets,
+        group: GroupManager,
         sessions: SessionManager,
         rng: random.Random,
-        *,
-        tell: Tell,
         cut: Cut,
     ) -> None:
-        self._host = host
-        self._secrets = secrets
+        self._group = group
+        self._host = group.standing.host
         self._sessions = sessions
         self._rng = rng
-        self._tell = tell
         self._cut = cut
         self._nonces: OrderedDict[str, float] = OrderedDict()
         self._telling: list[_Telling] = []
@@ -110,11 +104,11 @@ class Fence:
         while len(self._nonces) > MAX_NONCES:
             self._nonces.popitem(last=False)
         message = Shown(
-            nonce, self._host, "", 0, self._secrets.token_digest(session.token),
+            nonce, self._host, "", 0, self._group.secrets.token_digest(session.token),
             int((now - session.last_connected) * 1000), session.session, session.epoch,
             session.attachment.dtu, re, beats,
         )  # fmt: skip
-        self._tell(message, host)
+        self._group.tell(message, host)
 
     # What we hear
 
@@ -152,7 +146,7 @@ class Fence:
             shown = session.attachment
             if shown is None or shown.dtu == message.dtu:
                 continue
-            if message.token in self._secrets.token_digests(session.token):
+            if message.token in self._group.secrets.token_digests(session.token):
                 return session
         return None
 

@@ -89,10 +89,7 @@ class ServerCore:
         self._blocking = Blocking(
             group.blocks, self.sessions, self._links, self._outbox, self._leave, self._hang_up
         )
-        self.fence = Fence(
-            group.standing.host, group.secrets, self.sessions, rng, tell=group.tell,
-            cut=self._cut,
-        )  # fmt: skip
+        self.fence = Fence(group, self.sessions, rng, self._cut)
         self._restarting = False
 
     def _cut(self, session: Session, reason: DisconnectReason, now: float, desk: str) -> None:
