@@ -28,6 +28,7 @@ from sessionhost.core.fencing import Fence
 from sessionhost.core.group import GroupManager
 from sessionhost.core.questions import Question
 from sessionhost.core.registration import Registration
+from sessionhost.core.screens import Screens
 from sessionhost.core.sessions import Attachment, SessionManager
 from sessionhost.core.topology import Topology
 from sessionhost.core.vouchers import Vouchers
@@ -82,12 +83,10 @@ def epoch_not_raised(self, session, link, dtu, now):
     return before
 
 
-_attach = SessionManager.attach
-
-
-@mutant("one screen", "settled", target=SessionManager, attribute="attach")
-def previous_desk_is_not_told(self, session, link, dtu, now):
-    _attach(self, session, link, dtu, now)
+@mutant("one screen", "settled", target=Screens, attribute="cut")
+def previous_desk_is_not_told(self, session, reason, now, *, desk="", by=None):
+    if session.attachment is not None:
+        self._sessions.detach(session, session.attachment.epoch, now)
 
 
 _adopt = SessionManager.adopt
@@ -310,7 +309,7 @@ def summaries_are_not_compared(self, host, summary, address, now):
     pass
 
 
-@mutant("blocked", target=BlockSet, attribute="_take")
+@mutant("blocked", "settled", target=BlockSet, attribute="_take")
 def the_last_block_that_was_heard_holds(self, entry):
     self._entries[entry.entry] = entry
     self._highest = max(self._highest, entry.stamp)
