@@ -292,10 +292,15 @@ class HostDaemon:
                 )  # fmt: skip
             case actions.Revoke():
                 self._display.revoke(action.session, action.epoch)
-            case actions.Remember():
-                self._attachments.keep(action.session, action.epoch, action.last_connected)
             case actions.Ban():
                 self._display.ban(action.key, action.banned)
+            case _:
+                self._write_down(action)
+
+    def _write_down(self, action: actions.Action) -> None:
+        match action:
+            case actions.Remember():
+                self._attachments.keep(action.session, action.epoch, action.last_connected)
             case actions.KeepBlocks():
                 self._blocks.keep(action.entries)
             case actions.Audit():
