@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-qemu check lint unit bench lock clean
+.PHONY: help install demo test test-qemu check lint unit bench fuzz lock clean
 
 # The lab makes network namespaces and mounts, so what starts it runs as root. What root's Python
 # writes must not stand in the way of the user's: it goes into .venv or nowhere.
@@ -12,6 +12,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo) env $(ROOT_ENV)
 PYTHON := .venv/bin/python
 MYPY_PATHS := wire firmware server tools
 REPEATS ?= 30
+SECONDS ?= 600
 
 help:
 	@echo 'make install   Debian packages, .venv and the locked Python packages (skips what is there)'
@@ -20,6 +21,7 @@ help:
 	@echo 'make test      all of that, system tests and the coverage gate'
 	@echo 'make test-qemu  evdev, udev, KMS and systemd tests in QEMU guests; docs/testing-in-qemu.md'
 	@echo 'make bench     measures failover and hotdesk; REPEATS=30'
+	@echo 'make fuzz      every parser under atheris, SECONDS=600 each; the corpora are kept'
 	@echo 'make lock      renews tools/requirements for the Pythons that are here'
 	@echo 'make clean     removes what was made, .venv too'
 
@@ -55,6 +57,10 @@ test-qemu: install
 bench: install
 	$(AS_ROOT) tools/bench failover --repeats $(REPEATS) --json
 	$(AS_ROOT) tools/bench hotdesk --repeats $(REPEATS) --json
+
+fuzz: install
+	.venv/bin/pip install --disable-pip-version-check -q --no-deps --require-hashes -r tools/requirements/fuzz.txt
+	tools/fuzz-parsers --seconds $(SECONDS)
 
 lock:
 	tools/lock.sh --upgrade

@@ -4,19 +4,40 @@ A machine is anything with the five methods of DESIGN section 3: a GroupManager 
 """
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 
-from roamwire.control import Cause, Hello, Insert, Redirect, encode_line, parse_line
+from roamtools.sim.cards import verify
+from roamwire.control import (
+    Answer,
+    Ask,
+    Cause,
+    Challenge,
+    Hello,
+    Insert,
+    Redirect,
+    encode_line,
+    parse_line,
+)
 from roamwire.datagrams import Interface, parse_datagram
 from roamwire.signing import GroupSecrets
 from roamwire.tokens import Token
-from sessionhost.core.actions import Close, Lookup, Send, StartSession
+from sessionhost.core.actions import (
+    CheckPassword,
+    Close,
+    Lookup,
+    PasswordResult,
+    Register,
+    Send,
+    StartSession,
+    Verify,
+)
 from sessionhost.core.announcing import Standing
 from sessionhost.core.group import GroupManager
 from sessionhost.core.group_events import TokenAsked
 from sessionhost.core.registration import Registration
-from sessionhost.core.server import ServerCore
+from sessionhost.core.replies import PasswordChecked, Registered, Verified
+from sessionhost.core.server import DEFAULT_POLICY, ServerCore
 from sessionhost.core.timing import PROFILES
 
 SECRETS = GroupSecrets(b"0123456789abcdef")
@@ -211,6 +232,16 @@ class Desk:
         self.site.core(self.server).receive_line(self.link, data, self.site.now)
         self.site.deliver()
 
+    def sign(self, card, **changes):
+        """Let that card answer the last challenge, with some fields of the answer changed."""
+        challenge = self.told(Challenge)[-1]
+        answer = card.answer(challenge, self.server, self.name, [], random.Random(1))
+        self.say(replace(answer, **changes))
+
+    def type(self, password, user="", **fields):
+        """Let the person answer the last question."""
+        self.say(Answer(self.told(Ask)[-1].seq, user, password, **fields))
+
     def insert(self, token=ALICE, cause=Cause.INSERT, ticket="", lost=""):
         """Put a card in; returns the number of this event."""
         self.seq += 1
@@ -232,9 +263,15 @@ class Desk:
 class Site(Lan):
     """A group of whole servers: registry and launcher answer, everything done is written down."""
 
-    def __init__(self, *names, seed=1, start_s=0.2):
+    def __init__(self, *names, seed=1, start_s=0.2, policy=DEFAULT_POLICY):
         super().__init__()
         self.start_s = start_s
+        self.policy = policy
+        self.readers = set()
+        self.passwords = {}
+        self.facts = {}
+        self.hold_replies = False
+        self.replies = []
         self.seed = seed
         self.registry = {ALICE: Registration("alice", True), BOB: Registration("bob", True)}
         self.hold_lookups = False
@@ -255,7 +292,11 @@ class Site(Lan):
         for key, value in standing.items():
             setattr(group.standing, key, value)
         core = ServerCore(
-            group, random.Random(f"{name}{self.seed}"), recipe="desktop", display_port=7010
+            group,
+            random.Random(f"{name}{self.seed}"),
+            recipe="desktop",
+            display_port=7010,
+            policy=self.policy,
         )
         return self.join(name, core, address)
 
@@ -298,8 +339,31 @@ class Site(Lan):
                 self.lookups.append((core, action))
                 if not self.hold_lookups:
                     self.answer_lookups()
+            elif isinstance(action, Verify | CheckPassword | Register):
+                self.replies.append((core, action.link, self._reply(action)))
+                if not self.hold_replies:
+                    self.answer_replies()
             elif isinstance(action, StartSession) and self.start_s is not None:
                 self._starting.append((self.now + self.start_s, node.name, action.session))
+
+    def _reply(self, action):
+        """What the verifier, PAM or the registry says; `facts` are by public key, or the same."""
+        if isinstance(action, Verify):
+            facts = verify(action)
+            return Verified(action.data, replace(facts, **self.facts.get(facts.key, {})))
+        if isinstance(action, CheckPassword):
+            result = self.passwords.get((action.user, action.password), PasswordResult.WRONG)
+            return PasswordChecked(action.number, action.user, result)
+        if action.token in self.registry:
+            return Registered(action.seq, "it belongs to somebody already")
+        self.registry[action.token] = Registration(action.user, True, person_key=action.person_key)
+        return Registered(action.seq)
+
+    def answer_replies(self):
+        """What was held back comes in."""
+        while self.replies:
+            core, link, reply = self.replies.pop(0)
+            core.replied(link, reply, self.now)
 
     def _tell(self, action):
         desk = self._links[action.link]
@@ -311,7 +375,14 @@ class Site(Lan):
         while self.lookups:
             core, asked = self.lookups.pop(0)
             found = None if self.registry_fails else self.registry.get(asked.token)
-            core.looked_up(asked.link, asked.seq, found, self.now, failed=self.registry_fails)
+            core.looked_up(
+                asked.link,
+                asked.seq,
+                found,
+                self.now,
+                failed=self.registry_fails,
+                reader=asked.dtu in self.readers,
+            )
 
     def due(self):
         return min([super().due(), *(at for at, _, _ in self._starting)])

@@ -193,7 +193,7 @@ def test_every_decision_about_a_card_is_recorded_with_its_reason():
     ]  # fmt: skip
     assert records(site, what="redirect")[0].reason.startswith("to s2: ")
     assert records(site, what="insert")[0] == Record(
-        "insert", "accepted", "alice", ALICE, "desk1", "insert"
+        "insert", "accepted", "alice", ALICE, "desk1", "insert, proven nothing"
     )
     desk.follow()
     site.run(0.5)
@@ -228,8 +228,8 @@ def test_take_over_sign_off_and_end_are_recorded():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda site: site.registry.pop(BOB), "not_registered"),
-        (lambda site: setattr(site, "registry_fails", True), "registry_down"),
+        (lambda site: site.registry.pop(BOB), "not-registered"),
+        (lambda site: setattr(site, "registry_fails", True), "registry-down"),
         (lambda site: site.core("s1").block(token_key(BOB), site.now, blocked=True), "card lost"),
     ],
 )

@@ -8,6 +8,7 @@ from roamwire.control import Connect, Disconnect, Keepalive, Notice, Redirect, R
 from roamwire.datagrams import Block, BlockQ, encode_datagram
 from roamwire.notices import NoticeCode
 from sessionhost.core.actions import Ban, Close, KeepBlocks, Lookup, Report, Revoke
+from sessionhost.core.registration import Registration
 from sessionhost.core.sessions import Session
 
 LOST = token_key(ALICE)
@@ -233,3 +234,19 @@ def test_a_card_that_is_out_is_not_talked_of():
     desk.say(Remove(desk.seq))
     lose(site, "s1")
     assert desk.told(Disconnect) == []
+
+
+def test_of_two_cards_of_one_person_only_the_lost_one_is_out():
+    """Both open the same session, which belongs to the first."""
+    site = group("s1")
+    site.registry[BOB] = Registration("alice", True, owner=ALICE)
+    desk = opened(site, site.desk("s1"), BOB)
+    lose(site, "s1")
+    site.run(0.5)
+    assert desk.told(Disconnect) == []
+    assert [shown for _, _, shown in site.sessions()] == [desk.name]
+    lose(site, "s1", token_key(BOB))
+    assert desk.told(Disconnect) == [Disconnect(desk.seq, "blocked")]
+    lose(site, "s1", blocked=False)
+    other = opened(site, site.desk("s1"))
+    assert other.told(Connect)[0].session == desk.told(Connect)[0].session

@@ -78,7 +78,13 @@ def handshake(server, client):
 
 def test_a_new_group_has_private_files(group):
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in group.iterdir()}
-    assert modes == {"ca.key": "0o600", "secret": "0o600", "audit.key": "0o600", "ca.crt": "0o644"}
+    assert modes == {
+        "ca.key": "0o600",
+        "secret": "0o600",
+        "audit.key": "0o600",
+        "ca.crt": "0o644",
+        "policy.toml": "0o644",
+    }
     assert load_secrets(group) == GroupSecrets(b"\x01" * 32, None)
     assert pki.load_ca(group).name == "lab"
 
@@ -224,7 +230,7 @@ def test_rotation_in_two_steps_has_no_moment_of_distrust(group, tmp_path):
 
 def test_what_servers_get_has_no_ca_key(group, tmp_path):
     written = pki.export_group(group, tmp_path / "out")
-    assert {path.name for path in written} == {"ca.crt", "secret", "audit.key"}
+    assert {path.name for path in written} == {"ca.crt", "secret", "audit.key", "policy.toml"}
     (group / "ca.crt").unlink()
     with pytest.raises(KeyFileError, match=r"ca\.crt"):
         pki.export_group(group, tmp_path / "out")

@@ -15,6 +15,7 @@ from sessionhost.adapters.registry_editor import RegistryEditor
 from sessionhost.adapters.registry_file import connect, explain
 from sessionhost.adapters.registry_schema import MIGRATIONS, VERSION, RegistryError
 from sessionhost.adapters.registry_sqlite import SqliteRegistry
+from sessionhost.core.actions import Register
 from sessionhost.core.registration import Registration, Strength
 
 ALICE = Token("uid", "04a1")
@@ -127,10 +128,13 @@ def test_a_restored_backup_is_noticed(path, editor, open_registry, tmp_path):
 def test_an_entry_that_makes_no_sense_is_left_out(path, editor, open_registry, caplog):
     editor.add(ALICE, "alice", 1000)
     with sqlite3.connect(path) as connection:
-        connection.execute("INSERT INTO tokens VALUES ('what', 'alice', 1, 0, '', NULL)")
+        connection.execute(
+            "INSERT INTO tokens (token, user, enabled, registered_ms, label) "
+            "VALUES ('what', 'alice', 1, 0, '')"
+        )
     connection.close()
     assert open_registry(path).lookup(ALICE).user == "alice"
-    assert "'what' is not a token" in caplog.text
+    assert "'what' of alice left out" in caplog.text
 
 
 def test_a_damaged_file_leaves_what_was_known(path, open_registry, caplog):
@@ -250,7 +254,112 @@ def test_a_disk_that_hangs_keeps_nobody_waiting(path, editor, open_registry, mon
         found = [await registry.lookup_async(ALICE) for _ in range(3)]
         hang.set()
         await registry._late
+        monkeypatch.setattr(registry_sqlite, "LOOKUP_TIMEOUT_MS", 10_000)
         return [*found, await registry.lookup_async(ALICE)]
 
     assert [found.user for found in asyncio.run(look_up())] == ["alice"] * 4
     assert caplog.text.count("does not answer") == 1
+
+
+# States, aliases, readers
+
+
+CARD = Token("piv", "ca" * 20)
+
+
+def test_an_entry_has_all_that_policies_ask_for(path, editor, open_registry):
+    editor.add(ALICE, "alice", 1000)
+    editor.add(CARD, "alice", 1000, person_key="ee" * 20)
+    editor.set_lost(ALICE, True)
+    editor.set_hours(ALICE, "mon-fri 07:00-19:00")
+    editor.set_alias(CARD, ALICE)
+    registry = open_registry(path)
+    assert registry.lookup(ALICE) == Registration(
+        "alice", True, lost=True, hours="mon-fri 07:00-19:00"
+    )
+    assert registry.lookup(CARD) == Registration(
+        "alice", True, strength=Strength.PIV, owner=ALICE, person_key="ee" * 20
+    )
+    assert [entry.state for entry in editor.tokens()] == ["enabled", "lost"]
+    editor.set_lost(ALICE, False)
+    editor.set_alias(CARD, None)
+    assert registry.lookup(CARD).owner is None
+    assert not registry.lookup(ALICE).lost
+
+
+def test_an_alias_is_of_the_same_user_and_of_a_token_that_is_none(editor):
+    third = Token("uid", "0333")
+    editor.add(ALICE, "alice", 1000)
+    editor.add(CARD, "alice", 1000)
+    editor.add(third, "alice", 1000)
+    editor.add(BOB, "bob", 1000)
+    for token, other, words in (
+        (ALICE, BOB, "no alias"),
+        (ALICE, ALICE, "no alias"),
+        (ALICE, Token("uid", "0999"), "not registered"),
+        (Token("uid", "0999"), ALICE, "not registered"),
+        (ALICE, Token("user", "bob"), "can be user:alice"),
+    ):
+        with pytest.raises(RegistryError, match=words):
+            editor.set_alias(token, other)
+    editor.set_alias(CARD, ALICE)
+    with pytest.raises(RegistryError, match="an alias itself"):
+        editor.set_alias(third, CARD)
+    with pytest.raises(RegistryError, match="an alias itself"):
+        editor.set_alias(ALICE, third)
+    with pytest.raises(RegistryError, match="has aliases"):
+        editor.remove(ALICE)
+    editor.set_alias(third, Token("user", "alice"))
+    editor.remove(CARD)
+    editor.remove(ALICE)
+
+
+def test_a_broken_time_window_leaves_its_entry_out(path, editor, open_registry, caplog):
+    editor.add(ALICE, "alice", 1000)
+    editor.set_hours(ALICE, "at night")
+    assert open_registry(path).lookup(ALICE) is None
+    assert "time window" in caplog.text
+
+
+def test_reader_desks(path, editor, open_registry):
+    registry = open_registry(path)
+    editor.set_reader("desk1", True, 1000)
+    editor.set_reader("desk1", True, 1000)
+    assert [each.dtu for each in editor.readers()] == ["desk1"]
+    assert asyncio.run(registry.is_reader_async("desk1"))
+    assert not registry.is_reader("desk2")
+    editor.set_reader("desk1", False, 1000)
+    assert not asyncio.run(registry.is_reader_async("desk1"))
+    with pytest.raises(RegistryError, match="no reader"):
+        editor.set_reader("desk1", False, 1000)
+
+
+def test_the_daemon_registers_and_notes_when_tokens_were_seen(path, editor, open_registry):
+    registry = open_registry(path)
+    order = Register(1, 1, CARD, "alice", "ee" * 20, "by its owner")
+
+    async def both() -> list[str]:
+        first = await registry.register_async(order, 1000)
+        second = await registry.register_async(order, 1001)
+        await registry.note_seen_async({CARD: (5000, "desk1"), BOB: (5000, "desk1")})
+        return [first, second]
+
+    first, second = asyncio.run(both())
+    assert first == ""
+    assert "belongs to alice already" in second
+    (entry,) = editor.tokens()
+    assert (entry.seen_ms, entry.seen_at, entry.label) == (5000, "desk1", "by its owner")
+    assert registry.lookup(CARD).person_key == "ee" * 20
+    editor.remove(CARD)
+    assert editor.tokens() == []
+
+
+def test_a_registry_of_the_first_version_is_brought_up(path, monkeypatch, open_registry):
+    monkeypatch.setattr("sessionhost.adapters.registry_schema.MIGRATIONS", MIGRATIONS[:1])
+    monkeypatch.setattr("sessionhost.adapters.registry_schema.VERSION", 1)
+    connection = connect(path, 100)
+    connection.execute("INSERT INTO users VALUES ('alice', 1)")
+    connection.execute("INSERT INTO tokens VALUES ('uid:04a1', 'alice', 1, 1, '', NULL)")
+    connection.close()
+    monkeypatch.undo()
+    assert open_registry(path).lookup(ALICE) == Registration("alice", True)

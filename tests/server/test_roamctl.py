@@ -11,37 +11,6 @@ from sessionhost.app.roamctl_answer import RoamctlError, day
 from sessionhost.app.roamctl_status import parse_status, status_lines
 
 
-@pytest.fixture
-def run(capsys):
-    def run_one(*words) -> str:
-        assert main([str(word) for word in words]) == 0, capsys.readouterr().err
-        return capsys.readouterr().out
-
-    return run_one
-
-
-@pytest.fixture
-def fails(capsys):
-    def run_one(*words) -> str:
-        assert main([str(word) for word in words]) == 1
-        captured = capsys.readouterr()
-        assert captured.out == ""
-        return captured.err
-
-    return run_one
-
-
-@pytest.fixture
-def group(tmp_path, run):
-    run("group", "create", "--dir", tmp_path / "group", "--name", "lab")
-    return tmp_path / "group"
-
-
-@pytest.fixture
-def registry(tmp_path):
-    return ("--registry", tmp_path / "registry.sqlite")
-
-
 @pytest.fixture(autouse=True)
 def known_users(monkeypatch):
     entries = {"root": 0, "toor": 0, "alice": 1001}
@@ -56,14 +25,9 @@ def test_a_server_gets_its_identity_and_no_ca_key(group, tmp_path, run):
     out = tmp_path / "s1"
     written = json.loads(run("server", "issue", "s1", "--group", group, "--out", out, "--json"))
     names = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
-    assert names == {
-        "server.crt",
-        "server.key",
-        "group/ca.crt",
-        "group/secret",
-        "group/audit.key",
-    }
-    assert len(written["written"]) == 5
+    files = ("ca.crt", "secret", "audit.key", "policy.toml")
+    assert names == {"server.crt", "server.key", *(f"group/{name}" for name in files)}
+    assert len(written["written"]) == len(names)
 
 
 def test_a_terminal_gets_no_secret(group, tmp_path, run):

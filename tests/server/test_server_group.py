@@ -223,7 +223,25 @@ def test_one_card_at_two_desks_at_once_makes_one_session(order, loads):
     assert len(shown(site)) == 1
 
 
-def test_a_server_whose_registry_hangs_holds_nobody_up_for_long():
+def stuck(site):
+    """A desk whose insert at s1 is proven and does not come to a decision."""
+    site.core("s1").authentication.selection.wait_for_others(site.now + 100)
+    desk = site.desk("s1")
+    desk.insert()
+    return desk
+
+
+def test_a_server_that_is_stuck_holds_nobody_up_for_long():
+    site = group("s1", "s2", s1=3000)
+    stuck(site)
+    desk = site.desk("s2")
+    desk.insert()
+    assert desk.told(Notice) == []
+    site.run(PENDING_RETRY_S * PENDING_ROUNDS + 0.1)
+    assert desk.told(Notice)[0].code == NoticeCode.STARTING
+
+
+def test_a_server_whose_registry_hangs_holds_nobody_up():
     site = group("s1", "s2", s1=3000)
     site.hold_lookups = True
     stuck = site.desk("s1")
@@ -233,8 +251,6 @@ def test_a_server_whose_registry_hangs_holds_nobody_up_for_long():
     site.hold_lookups = False
     desk = site.desk("s2")
     desk.insert()
-    assert desk.told(Notice) == []
-    site.run(PENDING_RETRY_S * PENDING_ROUNDS + 0.1)
     assert desk.told(Notice)[0].code == NoticeCode.STARTING
     site.lookups += waiting
     site.answer_lookups()
@@ -243,11 +259,8 @@ def test_a_server_whose_registry_hangs_holds_nobody_up_for_long():
 
 
 def test_a_card_pulled_while_another_server_goes_first_asks_no_more():
-    site = group("s1", "s2")
-    site.hold_lookups = True
-    site.desk("s1").insert()
-    site.lookups.clear()
-    site.hold_lookups = False
+    site = group("s1", "s2", s1=3000)
+    stuck(site)
     desk = site.desk("s2")
     desk.insert()
     desk.say(Remove(2))

@@ -16,19 +16,21 @@ from dtu.core.finder import Finder
 from dtu.core.heartbeat import Heartbeat
 from roamwire import control
 from roamwire.notices import DisconnectReason
+from roamwire.proof import Proof
 from roamwire.replay import ReplayGuard
 from roamwire.signing import GroupSecrets, Signed
 from roamwire.tickets import RedirectTicket
-from sessionhost.core import authentication, gateway, insert, links, server
-from sessionhost.core.authentication import AuthenticationManager
+from sessionhost.core import authentication, gateway, insert, links, selection, server
 from sessionhost.core.block_exchange import BlockExchange
 from sessionhost.core.blocking import Blocking
 from sessionhost.core.blocks import BlockSet
 from sessionhost.core.fencing import Fence
 from sessionhost.core.group import GroupManager
+from sessionhost.core.proving import Prover
 from sessionhost.core.questions import Question
 from sessionhost.core.registration import Registration
 from sessionhost.core.screens import Screens
+from sessionhost.core.selection import ServerSelection
 from sessionhost.core.sessions import Attachment, SessionManager
 from sessionhost.core.topology import Topology
 from sessionhost.core.vouchers import Vouchers
@@ -110,7 +112,7 @@ def oldest_session_wins(claim):
     return -claim.age, claim.epoch, claim.session
 
 
-@mutant("most recent", target=AuthenticationManager, attribute="_known_token")
+@mutant("most recent", target=ServerSelection, attribute="_known_token")
 def token_not_recognised(self, digest):
     return None
 
@@ -141,7 +143,7 @@ def _decide_again(here, answers, **rest):
 MUTANTS[-1] = Mutant(
     "lost_host_is_a_target",
     ("lost", "attached"),
-    (*MUTANTS[-1].parts, (authentication, "decide", _decide_again)),
+    (*MUTANTS[-1].parts, (selection, "decide", _decide_again)),
 )
 
 
@@ -154,8 +156,8 @@ MUTANTS.append(
         "redirects_without_end",
         ("hops",),
         (
-            (authentication, "decide", _decide_endlessly),
-            (AuthenticationManager, "_ends_here", lambda self, token, ticket, now: False),
+            (selection, "decide", _decide_endlessly),
+            (ServerSelection, "_ends_here", lambda self, token, ticket, now: False),
         ),
     )
 )
@@ -165,8 +167,8 @@ MUTANTS.append(
 
 
 @mutant("unsigned", "most recent", target=Vouchers, attribute="redeem_ticket")
-def ticket_not_checked(self, text, token, secrets, *, dtu, host, now):
-    return RedirectTicket("?", dtu, secrets.token_digest(token), host, "", 0)
+def ticket_not_checked(self, text, owner, secrets, *, dtu, host, now):
+    return RedirectTicket("?", dtu, "", host, "", 0)
 
 
 @mutant("unsigned", "most recent", target=Vouchers, attribute="redeem")
@@ -213,6 +215,28 @@ def answer_for_another_card(self, link, seq, found, now, *, failed=False):
     here = self._links.get(link)
     if here is not None and here.inserting is not None:
         _looked_up(self, link, here.inserting.seq, found, now)
+
+
+_entry = authentication.entry
+
+
+@mutant("proof", target=authentication, attribute="entry")
+def proof_of_a_card_is_skipped(policy, case):
+    return _entry(policy, dataclasses.replace(case, proofs=case.proofs | {Proof.CARD}))
+
+
+_proven = Prover.verified
+
+
+@mutant("proof", target=Prover, attribute="verified")
+def any_signature_is_taken(self, inserting, data, facts):
+    return _proven(self, inserting, data, dataclasses.replace(facts, problem=None))
+
+
+@mutant("proof", target=Prover, attribute="verified")
+def any_key_is_taken(self, inserting, data, facts):
+    key = facts.key if inserting is None else inserting.token.value
+    return _proven(self, inserting, data, dataclasses.replace(facts, key=key))
 
 
 _gate_attach = gateway.DisplayGate.attach

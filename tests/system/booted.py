@@ -130,7 +130,8 @@ def server_files(root: Path, authority_dir: Path) -> Authority:
     (root / "usr/lib/sysusers.d/people.conf").write_text(
         'u alice 2001 "Alice" /home/alice /bin/sh\n'
     )
-    shutil.copyfile(server / "etc/pam.d/roamdesk", root / "etc/pam.d/roamdesk")
+    for service in (server / "etc/pam.d").iterdir():
+        shutil.copyfile(service, root / "etc/pam.d" / service.name)
     etc = root / "etc/roamdesk"
     shutil.copytree(server / "etc/recipes", etc / "recipes")
     return Authority(authority_dir)

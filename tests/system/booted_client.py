@@ -1,6 +1,7 @@
 """A desk in one file: inserts a card, takes the picture, says what it saw. Only for tests.
 
-`python booted_client.py CA CERTIFICATE KEY TOKEN`, in the server's network. Prints one JSON object.
+`python booted_client.py CA CERTIFICATE KEY TOKEN [USER PASSWORD]`, in the server's network. Prints
+one JSON object.
 """
 
 import json
@@ -10,11 +11,22 @@ import sys
 
 from rfb_probe import RfbProbe, attach
 
-from roamwire.control import Attach, Cause, Connect, Hello, Insert, Notice, encode_line, parse_line
+from roamwire.control import (
+    Answer,
+    Ask,
+    Attach,
+    Cause,
+    Connect,
+    Hello,
+    Insert,
+    Notice,
+    encode_line,
+    parse_line,
+)
 from roamwire.tokens import Token
 
 
-def main(ca: str, certificate: str, key: str, token: str) -> None:
+def main(ca: str, certificate: str, key: str, token: str, *typed: str) -> None:
     context = ssl.create_default_context(cafile=ca)
     context.check_hostname = False
     context.load_cert_chain(certificate, key)
@@ -29,6 +41,8 @@ def main(ca: str, certificate: str, key: str, token: str) -> None:
         while not isinstance(line := parse_line(lines.readline()), Connect):
             if isinstance(line, Notice):
                 notices.append(line.code)
+            elif isinstance(line, Ask):
+                link.sendall(encode_line(Answer(line.seq, *typed)))
         display, answer = attach(line.port, context, encode_line(Attach(line.ticket)))
         probe = RfbProbe(display)
         probe.update()

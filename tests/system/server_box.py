@@ -13,6 +13,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,6 +25,14 @@ from sessionhost.adapters import pki
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 USERS = {"roamdesk": 990, "roamdesk-display": 991, "alice": 2001, "bob": 2002}
+SOCKETS = {
+    "launcherd": "launcher.sock",
+    "displayd": "display.sock",
+    "hostd": "admin.sock",
+}
+PACKAGES = Path(sysconfig.get_path("purelib")).relative_to(REPOSITORY)
+"""Of the tree's own environment: the box sees no other folder of this machine's users."""
+
 INIT = "import signal as s; s.signal(s.SIGCHLD, s.SIG_IGN)\nprint(flush=True)\nwhile 1: s.pause()"
 
 
@@ -100,7 +109,8 @@ class ServerBox:
     def command(self, *command: str, user: str = "root") -> list[str]:
         """A command line that runs `command` in the box as `user`."""
         pid = str(self.first_pid())
-        environment = [f"PYTHONPATH={self.repository}/server:{self.repository}/wire"]
+        paths = [self.repository / name for name in ("server", "wire", PACKAGES)]
+        environment = [f"PYTHONPATH={':'.join(map(str, paths))}"]
         environment.append("PATH=/usr/sbin:/usr/bin:/sbin:/bin")
         enter = ["nsenter", "-t", pid, "-m", "-p", "env", "-i", *environment]
         if user != "root":
@@ -137,9 +147,10 @@ class ServerBox:
         wait_for(lambda: not self.find(f"sessionhost.app.{name} "), what=f"{name} is gone")
 
     def _listens(self, name: str) -> bool:
-        if name == "displayd" and f"TCP port {self.port}" not in self.log(name):
+        said = {"displayd": f"TCP port {self.port}", "hostd": "serves on port"}.get(name, "")
+        if said not in self.log(name):
             return False
-        path = self.run_dir / {"launcherd": "launcher.sock", "displayd": "display.sock"}[name]
+        path = self.run_dir / SOCKETS[name]
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
             probe.connect(str(path))
             return True
@@ -207,9 +218,9 @@ def _init_command(root: Path) -> list[str]:
     mounts = [
         f"mount --bind {root}/etc/{name} /etc/{name}" for name in ("passwd", "group", "shadow")
     ]
-    pam = REPOSITORY / "server" / "etc" / "pam.d" / "roamdesk"
+    pam = REPOSITORY / "server" / "etc" / "pam.d"
     mounts += [
-        f"cp -r /etc/pam.d/. {root}/etc/pam.d && cp {pam} {root}/etc/pam.d/",
+        f"cp -r /etc/pam.d/. {root}/etc/pam.d && cp {pam}/* {root}/etc/pam.d/",
         f"mount --bind {root}/etc/pam.d /etc/pam.d",
         f"mkdir -p {root}/repository && mount --bind {REPOSITORY} {root}/repository",
         "mount -t tmpfs tmpfs /tmp",

@@ -31,6 +31,7 @@ def box(tmp_path_factory):
         shutil.copyfile(certificate, etc / "server.crt")
         shutil.copyfile(key, etc / "server.key")
         (etc / "server.toml").write_text('host = "server1"\n')
+        (etc / "group" / "policy.toml").write_text("login = true\n")
         authority.issue("dtu", "desk1")
 
     with booted(prepare) as made:
@@ -65,16 +66,13 @@ def test_a_daemon_leaves_no_core_dump(box, name):
     assert made.run("stat", "-c", "%U", f"/proc/{pid}/environ").stdout.strip() == "root"
 
 
-def test_a_card_gets_a_session_outside_of_the_sandbox(box):
-    made, keys = box
-    roamctl = ("python3", "-m", "sessionhost.app.roamctl")
-    added = made.run(*roamctl, "token", "add", "uid:04a1b2c3", "alice")
-    assert added.returncode == 0, added.stderr
+def desk(made, keys: Path, *what: str) -> dict:
+    """What a desk says after it has inserted a token, and typed a name and a password."""
     client = Path(__file__).parent / "booted_client.py"
     told = subprocess.run(
         [
             *("nsenter", "-t", str(made.init), "-n", sys.executable, client, keys / "ca.crt"),
-            *(keys / "desk1.crt", keys / "desk1.key", "uid:04a1b2c3"),
+            *(keys / "desk1.crt", keys / "desk1.key", *what),
         ],
         capture_output=True,
         text=True,
@@ -82,7 +80,24 @@ def test_a_card_gets_a_session_outside_of_the_sandbox(box):
         check=False,
     )
     assert told.returncode == 0, f"{told.stderr}\n{made.journal('roamdesk-*')}"
-    seen = json.loads(told.stdout)
+    return json.loads(told.stdout)
+
+
+def test_a_password_is_checked_inside_of_the_launchers_sandbox(box):
+    made, keys = box
+    typed = made.run("sh", "-c", "echo alice:right-one | chpasswd")
+    assert typed.returncode == 0, typed.stderr
+    seen = desk(made, keys, "pseudo:desk1", "alice", "right-one")
+    assert seen["user"] == "alice"
+    assert "right-one" not in made.journal("roamdesk-*")
+
+
+def test_a_card_gets_a_session_outside_of_the_sandbox(box):
+    made, keys = box
+    roamctl = ("python3", "-m", "sessionhost.app.roamctl")
+    added = made.run(*roamctl, "token", "add", "uid:04a1b2c3", "alice")
+    assert added.returncode == 0, added.stderr
+    seen = desk(made, keys, "uid:04a1b2c3")
     assert seen["user"] == "alice"
     assert seen["size"] == [1280, 800]
     units = made.run("systemctl", "list-units", "--plain", "roamdesk-session-*").stdout

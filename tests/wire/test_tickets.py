@@ -78,6 +78,7 @@ def test_an_oversized_ticket_is_none():
         "1~s1~desk1~00~s2~11~1~ff~9e~alice~{tag}",
         "2~s1~desk1~00~s2~11~1~ff~{tag}",
         "2~s1~desk1~00~s2~11~1~ff~9f~alice~{tag}",
+        "2~s1~desk1~00~s2~11~x~ff~9e~alice~{tag}",
     ],
 )
 def test_a_ticket_of_another_version_is_none(text):

@@ -68,9 +68,10 @@ def verify(text: str, secrets: GroupSecrets) -> RedirectTicket:
     issuer, dtu, token, target, nonce, hops, session, proven, user = parts[1:10]
     try:
         proofs = frozenset(Proof(each) for each in proven.split("+") if each)
+        count = int(hops)
     except ValueError as error:
-        raise RemoteProtocolError("ticket", "with a proof of another version") from error
-    return RedirectTicket(issuer, dtu, token, target, nonce, int(hops), session, proofs, user)
+        raise RemoteProtocolError("ticket", "of another version") from error
+    return RedirectTicket(issuer, dtu, token, target, nonce, count, session, proofs, user)
 
 
 def _escape(part: str) -> str:

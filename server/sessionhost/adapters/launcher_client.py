@@ -1,11 +1,15 @@
-"""hostd's line to launcherd: start, stop and list sessions. How they are started is not here."""
+"""hostd's line to launcherd: sessions, passwords. How it starts and checks them is not here."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from roamwire.errors import RemoteProtocolError
 from sessionhost.adapters.order_socket import OrderClient, encode_order, required, whole
+
+CHECK_S = 30.0
+"""launcherd ends a check after 20 s; one of an older version does not answer at all."""
 
 
 class LauncherUnavailable(Exception):  # noqa: N818 - a state of the world, not an error of ours
@@ -67,6 +71,14 @@ class SessionsListed:
     running: tuple[RunningSession, ...]
 
 
+@dataclass(frozen=True)
+class PasswordSeen:
+    """PAM's word on a password, and the account's name as the system writes it."""
+
+    result: str
+    user: str
+
+
 LauncherEvent = SessionReady | SessionFailed | SessionEnded | SessionsListed
 
 
@@ -77,6 +89,20 @@ class LauncherClient(OrderClient):
         super().__init__(path)
         self._on_event = on_event
         self._listed: list[RunningSession] = []
+        self._checks: dict[int, asyncio.Future[PasswordSeen]] = {}
+
+    async def check_password(self, number: int, user: str, password: str) -> PasswordSeen:
+        """PAM's answer; result `down` if launcherd is not there, or goes away meanwhile."""
+        answer: asyncio.Future[PasswordSeen] = asyncio.get_running_loop().create_future()
+        self._checks[number] = answer
+        try:
+            if not self.send(encode_order("check", number=number, user=user, password=password)):
+                return PasswordSeen("down", "")
+            return await asyncio.wait_for(answer, CHECK_S)
+        except TimeoutError:
+            return PasswordSeen("down", "")
+        finally:
+            self._checks.pop(number, None)
 
     async def start(self, order: SessionOrder) -> None:
         """Asks for a session; SessionReady or SessionFailed follows."""
@@ -101,7 +127,15 @@ class LauncherClient(OrderClient):
         self._listed = []
         self.list_sessions()
 
+    def on_disconnected(self) -> None:
+        for answer in self._checks.values():
+            if not answer.done():
+                answer.set_result(PasswordSeen("down", ""))
+
     def on_line(self, verb: str, fields: dict[str, str]) -> None:
+        if verb == "checked":
+            self._checked(fields)
+            return
         if verb == "listed":
             running, self._listed = tuple(self._listed), []
             self._on_event(SessionsListed(running))
@@ -117,6 +151,11 @@ class LauncherClient(OrderClient):
             self._on_event(SessionEnded(session, fields.get("reason", "")))
         else:
             raise RemoteProtocolError("verb", f"unknown event {verb[:40]!r}")
+
+    def _checked(self, fields: dict[str, str]) -> None:
+        answer = self._checks.get(whole(fields, "number"))
+        if answer is not None and not answer.done():
+            answer.set_result(PasswordSeen(required(fields, "result"), fields.get("user", "")))
 
     def _order(self, line: bytes) -> None:
         if not self.send(line):

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from roamwire.identity import Identity, name_problem
+from sessionhost.adapters.card_authorities import FOLDER as CARD_CAS
 from sessionhost.adapters.keyfiles import (
     AUDIT_KEY_NAME,
     PREVIOUS_NAME,
@@ -29,6 +30,7 @@ from sessionhost.adapters.keyfiles import (
     write_private,
     write_public,
 )
+from sessionhost.adapters.policy_file import POLICY_NAME, default_text, load_policy
 
 CA_CERT_NAME = "ca.crt"
 CA_KEY_NAME = "ca.key"
@@ -114,6 +116,7 @@ def create_group(
     write_private(folder / SECRET_NAME, secret_text(random_bytes(SECRET_BYTES)))
     create_audit_key(folder, random_bytes)
     write_public(folder / CA_CERT_NAME, _certificate_pem(ca.certificate))
+    write_public(folder / POLICY_NAME, default_text().encode("utf-8"))
     write_private(folder / CA_KEY_NAME, _key_pem(ca.key))
     return ca
 
@@ -173,6 +176,24 @@ def export_group(folder: Path, out: Path) -> list[Path]:
     else:
         write_private(out / PREVIOUS_NAME, secret_text(second))
         written.append(out / PREVIOUS_NAME)
+    return [*written, *_export_policy(folder, out)]
+
+
+def _export_policy(folder: Path, out: Path) -> list[Path]:
+    """The policy, if it can be in force, and the CAs of cards as they are in the group's folder."""
+    load_policy(folder)
+    written = []
+    if (folder / POLICY_NAME).exists():
+        written.append(out / POLICY_NAME)
+        write_public(written[-1], (folder / POLICY_NAME).read_bytes())
+    source, target = folder / CARD_CAS, out / CARD_CAS
+    for path in sorted(source.iterdir()) if source.is_dir() else []:
+        written.append(target / path.name)
+        write_public(written[-1], path.read_bytes())
+    for path in sorted(target.iterdir()) if target.is_dir() else []:
+        # A CA that was taken out must not live on; its lists may be renewed on each server.
+        if path.suffix == ".pem" and path not in written:
+            path.unlink()
     return written
 
 

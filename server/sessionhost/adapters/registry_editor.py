@@ -1,4 +1,4 @@
-"""Changing the registry: tokens added, removed, enabled, disabled. Look-ups are not here."""
+"""Changing the registry: tokens, their states and aliases, readers. Look-ups are not here."""
 
 import sqlite3
 from collections.abc import Callable
@@ -8,8 +8,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from roamwire.tokens import Token
-from sessionhost.adapters.registry_file import MAX_TOKENS, connect, explain
+from sessionhost.adapters.registry_file import MAX_READERS, MAX_TOKENS, connect, explain
 from sessionhost.adapters.registry_schema import RegistryError
+from sessionhost.core.registration import login_token
 
 BUSY_TIMEOUT_MS = 5000
 """A person waits at a prompt for another writer that long."""
@@ -25,6 +26,25 @@ class TokenEntry:
     registered_ms: int
     label: str
     recipe: str | None
+    lost: bool
+    alias_of: str | None
+    person_key: str
+    hours: str
+    seen_ms: int | None
+    seen_at: str | None
+
+    @property
+    def state(self) -> str:
+        """In one word."""
+        return "lost" if self.lost else "enabled" if self.enabled else "disabled"
+
+
+@dataclass(frozen=True)
+class ReaderEntry:
+    """A terminal that reads cards for the administrator."""
+
+    dtu: str
+    registered_ms: int
 
 
 @dataclass(frozen=True)
@@ -58,7 +78,14 @@ class RegistryEditor:
         self._connection.close()
 
     def add(
-        self, token: Token, user: str, now_ms: int, label: str = "", recipe: str | None = None
+        self,
+        token: Token,
+        user: str,
+        now_ms: int,
+        label: str = "",
+        recipe: str | None = None,
+        *,
+        person_key: str = "",
     ) -> None:
         """Registers a token; one that is registered already must be removed first."""
 
@@ -72,8 +99,10 @@ class RegistryEditor:
                 raise RegistryError(f"the registry holds {MAX_TOKENS} tokens, which is the most")
             connection.execute("INSERT OR IGNORE INTO users VALUES (?, ?)", (user, now_ms))
             connection.execute(
-                "INSERT INTO tokens VALUES (?, ?, 1, ?, ?, ?)",
-                (str(token), user, now_ms, label, recipe),
+                "INSERT INTO tokens "
+                "(token, user, enabled, registered_ms, label, recipe, person_key) "
+                "VALUES (?, ?, 1, ?, ?, ?, ?)",
+                (str(token), user, now_ms, label, recipe, person_key),
             )
 
         self._write(insert)
@@ -82,6 +111,12 @@ class RegistryEditor:
         """Forgets a token, and its user when it was the last one."""
 
         def delete(connection: sqlite3.Connection) -> None:
+            aliases = connection.execute(
+                "SELECT token FROM tokens WHERE alias_of = ?", (str(token),)
+            ).fetchall()
+            if aliases:
+                names = ", ".join(str(name) for (name,) in aliases)
+                raise RegistryError(f"{token} has aliases: {names}; remove or change them first")
             found = connection.execute("DELETE FROM tokens WHERE token = ?", (str(token),))
             _require_one(found, token)
             connection.execute("DELETE FROM users WHERE name NOT IN (SELECT user FROM tokens)")
@@ -90,21 +125,103 @@ class RegistryEditor:
 
     def set_enabled(self, token: Token, enabled: bool) -> None:
         """A disabled token stays in the list and opens nothing."""
+        self._set(token, "enabled", int(enabled))
+
+    def set_lost(self, token: Token, lost: bool) -> None:
+        """A lost token opens nothing; who finds it is told so."""
+        self._set(token, "lost", int(lost))
+
+    def set_hours(self, token: Token, hours: str) -> None:
+        """A time window of the token's own; empty: always."""
+        self._set(token, "hours", hours)
+
+    def set_alias(self, token: Token, other: Token | None) -> None:
+        """The token opens the other one's sessions, its own again with None.
+
+        Both belong to one user. `user:NAME` stands for that user's sessions without a card.
+        """
 
         def update(connection: sqlite3.Connection) -> None:
+            user = _user_of(connection, token)
+            if other is not None and other.kind == "user":
+                if other != login_token(user):
+                    raise RegistryError(
+                        f"{token} is {user}'s: its alias can be {login_token(user)}"
+                    )
+            elif other is not None:
+                self._check_alias(connection, token, user, other)
+            connection.execute(
+                "UPDATE tokens SET alias_of = ? WHERE token = ?",
+                (str(other) if other is not None else None, str(token)),
+            )
+
+        self._write(update)
+
+    def _check_alias(
+        self, connection: sqlite3.Connection, token: Token, user: str, other: Token
+    ) -> None:
+        owner = _user_of(connection, other)
+        if token == other or owner != user:
+            raise RegistryError(f"{token} is {user}'s and {other} is {owner}'s: no alias")
+        chained = connection.execute(
+            "SELECT 1 FROM tokens WHERE (token = ? AND alias_of IS NOT NULL) OR alias_of = ?",
+            (str(other), str(token)),
+        ).fetchone()
+        if chained is not None:
+            raise RegistryError(
+                f"{other} is an alias itself, or {token} has one: let all of them be aliases of one"
+            )
+
+    def _set(self, token: Token, column: str, value: int | str) -> None:
+        def update(connection: sqlite3.Connection) -> None:
             found = connection.execute(
-                "UPDATE tokens SET enabled = ? WHERE token = ?", (int(enabled), str(token))
+                f"UPDATE tokens SET {column} = ? WHERE token = ?", (value, str(token))
             )
             _require_one(found, token)
 
         self._write(update)
 
+    def set_reader(self, dtu: str, reader: bool, now_ms: int) -> None:
+        """A terminal that reads cards for the administrator opens no session."""
+
+        def update(connection: sqlite3.Connection) -> None:
+            if reader:
+                count = connection.execute("SELECT count(*) FROM readers").fetchone()[0]
+                if count >= MAX_READERS:
+                    raise RegistryError(f"{MAX_READERS} terminals are readers, which is the most")
+                connection.execute("INSERT OR IGNORE INTO readers VALUES (?, ?)", (dtu, now_ms))
+            elif connection.execute("DELETE FROM readers WHERE dtu = ?", (dtu,)).rowcount != 1:
+                raise RegistryError(f"{dtu} is no reader; 'roamctl reader list' shows what is")
+
+        self._write(update)
+
+    def readers(self) -> list[ReaderEntry]:
+        rows = self._read("SELECT dtu, registered_ms FROM readers ORDER BY dtu")
+        return [ReaderEntry(*row) for row in rows]
+
     def tokens(self) -> list[TokenEntry]:
         rows = self._read(
-            "SELECT token, user, enabled, registered_ms, label, recipe FROM tokens "
-            "ORDER BY user, token"
+            "SELECT tokens.token, user, enabled, registered_ms, label, recipe, lost, alias_of, "
+            "person_key, hours, at_ms, dtu FROM tokens LEFT JOIN seen ON seen.token = tokens.token "
+            "ORDER BY user, tokens.token"
         )
-        return [TokenEntry(row[0], row[1], bool(row[2]), row[3], row[4], row[5]) for row in rows]
+        return [
+            TokenEntry(
+                token=row[0],
+                user=row[1],
+                enabled=bool(row[2]),
+                registered_ms=row[3],
+                label=row[4],
+                recipe=row[5],
+                lost=bool(row[6]),
+                alias_of=row[7],
+                person_key=row[8],
+                hours=row[9],
+                seen_ms=row[10],
+                seen_at=row[11],
+            )
+            for row in rows
+        ]
 
     def users(self) -> list[UserEntry]:
         rows = self._read(
@@ -136,3 +253,10 @@ class RegistryEditor:
 def _require_one(cursor: sqlite3.Cursor, token: Token) -> None:
     if cursor.rowcount != 1:
         raise RegistryError(f"{token} is not registered; 'roamctl token list' shows what is")
+
+
+def _user_of(connection: sqlite3.Connection, token: Token) -> str:
+    row = connection.execute("SELECT user FROM tokens WHERE token = ?", (str(token),)).fetchone()
+    if row is None:
+        raise RegistryError(f"{token} is not registered; 'roamctl token list' shows what is")
+    return str(row[0])

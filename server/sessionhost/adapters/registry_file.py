@@ -10,12 +10,16 @@ from pathlib import Path
 from roamwire.errors import RemoteProtocolError
 from roamwire.tokens import Token
 from sessionhost.adapters.registry_schema import RegistryError, SchemaTooNewError, migrate
+from sessionhost.core.hours import hours_problem
 from sessionhost.core.registration import Registration, Strength
 
 log = logging.getLogger(__name__)
 
 MAX_TOKENS = 100_000
 """Ten thousand people with ten cards each; a copy of all takes some 40 MB."""
+
+MAX_READERS = 1000
+"""Terminals that read cards for the administrator: one a desk of theirs."""
 
 Entries = dict[str, Registration]
 
@@ -45,16 +49,30 @@ def read_entries(connection: sqlite3.Connection) -> Entries:
     """Every registration by its token's text; an entry that makes no sense is logged and left."""
     entries: Entries = {}
     rows = connection.execute(
-        "SELECT token, user, enabled, recipe FROM tokens LIMIT ?", (MAX_TOKENS,)
+        "SELECT token, user, enabled, recipe, lost, alias_of, person_key, hours FROM tokens "
+        "LIMIT ?",
+        (MAX_TOKENS,),
     )
-    for text, user, enabled, recipe in rows:
+    for text, user, enabled, recipe, lost, alias_of, person_key, hours in rows:
         try:
             token = Token.parse(text)
-        except RemoteProtocolError:
-            log.warning("registry: %r is not a token; left out", text)
+            owner = Token.parse(alias_of) if alias_of else None
+        except RemoteProtocolError as error:
+            log.warning("registry: %r of %s left out: %s", text, user, error)
             continue
-        entries[text] = Registration(user, bool(enabled), recipe, Strength.of(token))
+        if problem := hours_problem(hours):
+            log.warning("registry: the time window of %s token %s; left out", token.kind, problem)
+            continue
+        entries[text] = Registration(
+            user, bool(enabled), recipe, Strength.of(token), bool(lost), owner, person_key, hours
+        )
     return entries
+
+
+def read_readers(connection: sqlite3.Connection) -> frozenset[str]:
+    """The names of the terminals that read cards for the administrator."""
+    rows = connection.execute("SELECT dtu FROM readers LIMIT ?", (MAX_READERS,))
+    return frozenset(str(name) for (name,) in rows)
 
 
 def explain(path: Path, error: Exception) -> str:

@@ -19,6 +19,21 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT""",
         "CREATE INDEX tokens_by_user ON tokens (user)",
     ),
+    (
+        "ALTER TABLE tokens ADD COLUMN lost INTEGER NOT NULL DEFAULT 0 CHECK (lost IN (0, 1))",
+        "ALTER TABLE tokens ADD COLUMN alias_of TEXT",
+        "ALTER TABLE tokens ADD COLUMN person_key TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE tokens ADD COLUMN hours TEXT NOT NULL DEFAULT ''",
+        """CREATE TABLE readers (
+            dtu TEXT PRIMARY KEY NOT NULL,
+            registered_ms INTEGER NOT NULL
+        ) STRICT""",
+        """CREATE TABLE seen (
+            token TEXT PRIMARY KEY NOT NULL REFERENCES tokens (token) ON DELETE CASCADE,
+            at_ms INTEGER NOT NULL,
+            dtu TEXT NOT NULL
+        ) STRICT""",
+    ),
 )
 
 VERSION = len(MIGRATIONS)

@@ -1,4 +1,4 @@
-"""The registry of one server in SQLite, for look-ups. Changing it is not here, but in the editor.
+"""The registry of one server in SQLite, as the daemon uses it; what people change is the editor's.
 
 `SqliteRegistry` keeps a copy of all entries in memory, reads the file again when somebody changed
 it, and answers from the copy while the file cannot be read.
@@ -15,8 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from roamwire.tokens import Token
-from sessionhost.adapters.registry_file import Entries, connect, explain, read_entries
+from sessionhost.adapters.registry_editor import RegistryEditor
+from sessionhost.adapters.registry_file import (
+    Entries,
+    connect,
+    explain,
+    read_entries,
+    read_readers,
+)
 from sessionhost.adapters.registry_schema import RegistryError
+from sessionhost.core.actions import Register
 from sessionhost.core.registration import Registration
 
 log = logging.getLogger(__name__)
@@ -42,6 +50,7 @@ class SqliteRegistry:
         self._stamp: tuple[int, int] | None = None
         self._data_version = -1
         self._entries: Entries = {}
+        self._readers: frozenset[str] = frozenset()
         self._trouble = ""
         self._late: asyncio.Future[Registration | None] | None = None
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="registry")
@@ -70,6 +79,48 @@ class SqliteRegistry:
             # One look-up may hang; those after it must not queue up behind it.
             self._late = answer
         return self._entries.get(str(token))
+
+    def is_reader(self, dtu: str) -> bool:
+        """Whether a terminal reads cards for the administrator, as of the last look-up."""
+        return dtu in self._readers
+
+    async def is_reader_async(self, dtu: str) -> bool:
+        """The same after a look at the file."""
+        await self.lookup_async(Token("pseudo", dtu))
+        return self.is_reader(dtu)
+
+    async def register_async(self, order: Register, now_ms: int) -> str:
+        """Writes down whose token it is; what is wrong in words, or "" when it is on the disk."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._worker, self._register, order, now_ms)
+
+    def _register(self, order: Register, now_ms: int) -> str:
+        try:
+            with RegistryEditor(self._path) as editor:
+                editor.add(
+                    order.token, order.user, now_ms, order.label, person_key=order.person_key
+                )
+        except RegistryError as error:
+            return str(error)
+        return ""
+
+    async def note_seen_async(self, seen: Mapping[Token, tuple[int, str]]) -> None:
+        """Notes when (wall clock, ms) and where tokens were last admitted; it may fail."""
+        await asyncio.get_running_loop().run_in_executor(self._worker, self._note_seen, seen)
+
+    def _note_seen(self, seen: Mapping[Token, tuple[int, str]]) -> None:
+        rows = [(str(token), at_ms, dtu, str(token)) for token, (at_ms, dtu) in seen.items()]
+        with self._lock:
+            if self._connection is None:
+                return
+            try:
+                self._connection.executemany(
+                    "INSERT OR REPLACE INTO seen SELECT ?, ?, ? "
+                    "WHERE EXISTS (SELECT 1 FROM tokens WHERE token = ?)",
+                    rows,
+                )
+            except sqlite3.Error as error:
+                log.debug("registry %s: when tokens were seen is not noted: %s", self._path, error)
 
     def snapshot(self) -> Mapping[str, Registration]:
         """The copy in memory, as of the last look-up that could read the file."""
@@ -105,6 +156,7 @@ class SqliteRegistry:
         version = self._connection.execute("PRAGMA data_version").fetchone()[0]
         if version != self._data_version:
             self._entries = read_entries(self._connection)
+            self._readers = read_readers(self._connection)
             self._data_version = version
 
     def _file_stamp(self) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """hostd's admin socket: one line in, one JSON object out. For roamctl on this machine.
 
-The lines are `status`, `stop SESSION`, and `block` or `allow` with `token TOKEN` or `dtu NAME`.
+The lines are `status`, `stop SESSION`, `block` or `allow` with `token TOKEN` or `dtu NAME`, and
+those of `admin_cards`.
 """
 
 import asyncio
@@ -8,7 +9,7 @@ import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +18,29 @@ from roamwire.errors import RemoteProtocolError
 from roamwire.tokens import Token
 from sessionhost.adapters.order_socket import listen_unix, peer_uid
 from sessionhost.adapters.users import user_name
+from sessionhost.app.admin_cards import CardQuestions
 from sessionhost.core.audit import Record
 from sessionhost.core.blocks import BlocksFullError
 from sessionhost.core.server import ServerCore
 
-MAX_REQUEST_BYTES = 256
+MAX_REQUEST_BYTES = 4096
+"""A card's label of 200 characters, percent-encoded, is the longest part."""
+
 REQUEST_S = 5.0
 
 
 class AdminServer:
     """Answers questions about the core; only root and the daemon's own user can open the socket."""
 
-    def __init__(self, path: Path, core: ServerCore, carry_on: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        core: ServerCore,
+        carry_on: Callable[[], None],
+        is_reader: Callable[[str], Awaitable[bool]],
+    ) -> None:
         self._path = path
+        self._cards = CardQuestions(core, is_reader)
         self._core = core
         self._carry_on = carry_on
         self._server: asyncio.Server | None = None
@@ -51,12 +62,12 @@ class AdminServer:
         with contextlib.suppress(OSError, ValueError, TimeoutError):
             line = await asyncio.wait_for(reader.readline(), REQUEST_S)
             who = user_name(peer_uid(writer.get_extra_info("socket")))
-            answer = self._answer(line.decode("ascii", "replace").split(), who)
+            answer = await self._answer(line.decode("ascii", "replace").split(), who)
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
         writer.close()
 
-    def _answer(self, words: list[str], who: str) -> dict[str, Any]:
+    async def _answer(self, words: list[str], who: str) -> dict[str, Any]:
         match words:
             case ["status"]:
                 return status(self._core, time.monotonic())
@@ -68,8 +79,10 @@ class AdminServer:
                 return {"stopped": session}
             case ["block" | "allow" as verb, "token" | "dtu" as kind, name]:
                 return self._block(kind, name, who, blocked=verb == "block")
-        return {
-            "error": "the questions are: status, stop SESSION, block token|dtu X, allow token|dtu X"
+        answer = await self._cards.answer(words)
+        return answer or {
+            "error": "the questions are: status, stop SESSION, block token|dtu X, "
+            "allow token|dtu X, enrol DESK USER card"
         }
 
     def _block(self, kind: str, name: str, who: str, *, blocked: bool) -> dict[str, Any]:
@@ -111,6 +124,8 @@ def status(core: ServerCore, now: float) -> dict[str, Any]:
         "drain": own.drain,
         "blocks": own_blocks.summary,
         "blocked": own_blocks.counts(),
+        "policy": own.policy,
+        "other_policies": core.policies.differing(group),
         "interfaces": [" ".join((each.interface, *each.addresses)) for each in own.interfaces],
         "heard_by": dict(group.heard_by),
         "dropped": dict(group.dropped + core.dropped),

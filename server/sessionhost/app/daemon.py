@@ -65,6 +65,9 @@ def run_daemon(
     except (StartError, IdentityError, KeyFileError, SocketInUseError) as error:
         logging.getLogger(name).error("cannot start: %s", error)
         return EXIT_FAILED
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return EXIT_SETTINGS
     except OSError as error:
         logging.getLogger(name).error("cannot start: %s", explain(error, config))
         return EXIT_FAILED

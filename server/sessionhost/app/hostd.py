@@ -42,11 +42,13 @@ from sessionhost.adapters.launcher_client import (
     SessionsListed,
 )
 from sessionhost.adapters.mdns import Announcement
+from sessionhost.adapters.policy_file import load_policy
 from sessionhost.adapters.registry_sqlite import SqliteRegistry
 from sessionhost.adapters.tls import server_context
 from sessionhost.app.admin import AdminServer
 from sessionhost.app.config import ServerConfig
 from sessionhost.app.daemon import run_daemon, unix_user, until_stopped
+from sessionhost.app.errands import Errands
 from sessionhost.core import actions
 from sessionhost.core.announcing import Standing
 from sessionhost.core.group import GroupManager
@@ -56,6 +58,9 @@ from sessionhost.core.timing import PROFILES
 
 LOAD_S = 1.0
 """How often the load is read, as often as it is announced."""
+
+NOTE_SEEN_S = 30.0
+"""How often the registry is told when tokens were last used: each note is a write to the disk."""
 
 LAUNCHER_WAIT_S = 10.0
 """How long the daemon waits for launcherd's list of sessions before it serves without it."""
@@ -90,7 +95,15 @@ class HostDaemon:
         self._blocks = BlockFile(config.block_path)
         self._blocks.load(group.blocks)
         self._blocks.compact(group.blocks)
-        self.core = ServerCore(group, rng, recipe=config.recipe, display_port=config.display_port)
+        loaded = load_policy(config.group_dir)
+        standing.policy = loaded.digest
+        self.core = ServerCore(
+            group,
+            rng,
+            recipe=config.recipe,
+            display_port=config.display_port,
+            policy=loaded.policy,
+        )
         self._audit = AuditLog(config.audit_path, config.host, load_audit_key(config.group_dir))
         self._registry = SqliteRegistry(config.registry_path)
         self._attachments = AttachmentFile(config.run_dir / "attachments.json")
@@ -101,12 +114,15 @@ class HostDaemon:
         self._interfaces = InterfaceWatch(config.interfaces_ignore, self._interfaces_changed)
         self._announcement = Announcement(config.host, config.control_port)
         self._launcher = LauncherClient(config.run_dir / "launcher.sock", self._launcher_event)
+        self._errands = Errands(config, loaded.policy, self._registry, self._launcher, self._keep)
         self._display = DisplayClient(
             config.run_dir / "display.sock",
             self._display_event,
             unix_user(config.display_user, "display_user").pw_uid,
         )
-        self._admin = AdminServer(config.run_dir / "admin.sock", self.core, self._pump)
+        self._admin = AdminServer(
+            config.run_dir / "admin.sock", self.core, self._pump, self._registry.is_reader_async
+        )
         self._listed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -124,6 +140,7 @@ class HostDaemon:
         if self._config.mdns:
             self._announcement.start()
         self._keep(self._follow_load())
+        self._keep(self._note_seen())
         _LOG.info("host %s serves on port %d", self._config.host, self._config.control_port)
         self._pump()
         await stop
@@ -144,6 +161,8 @@ class HostDaemon:
         self._interfaces.close()
         self._socket.close()
         self._admin.close()
+        await self._errands.flush()
+        self._errands.close()
         self._registry.close()
         self._audit.close()
 
@@ -189,9 +208,17 @@ class HostDaemon:
         while True:
             with contextlib.suppress(OSError):
                 standing.load = int(os.getloadavg()[0] * 1000)
-            self.core.group.wall_offset = time.time() - time.monotonic()
+            wall = time.time()
+            self.core.group.wall_offset = wall - time.monotonic()
+            local = wall + time.localtime(wall).tm_gmtoff
+            self.core.authentication.local_offset = local - time.monotonic()
             await asyncio.to_thread(self._audit.sync)
             await asyncio.sleep(LOAD_S)
+
+    async def _note_seen(self) -> None:
+        while True:
+            await asyncio.sleep(NOTE_SEEN_S)
+            await self._errands.flush()
 
     # What comes in
 
@@ -256,7 +283,8 @@ class HostDaemon:
     def _pump(self) -> None:
         """Carry out what the core wants, and set the next timer."""
         while (action := self.core.next_action()) is not None:
-            self._carry_out(action)
+            if not self._errands.begin(action, self.core, self._pump):
+                self._carry_out(action)
         for out in self.core.datagrams_to_send(time.monotonic()):
             self._socket.send(out)
         if self._timer is not None:
@@ -277,8 +305,6 @@ class HostDaemon:
                 self._control.send(action.link, action.line)
             case actions.Close():
                 self._control.close_link(action.link)
-            case actions.Lookup():
-                self._keep(self._lookup(action))
             case actions.StartSession():
                 self._keep(self._start(action))
             case actions.StopSession():
@@ -307,13 +333,6 @@ class HostDaemon:
                 self._audit.write(action.record)
             case actions.Report():
                 _LOG.info("%s", action.text)
-
-    async def _lookup(self, action: actions.Lookup) -> None:
-        found = await self._registry.lookup_async(action.token)
-        self.core.looked_up(
-            action.link, action.seq, found, time.monotonic(), failed=bool(self._registry.trouble)
-        )
-        self._pump()
 
     async def _start(self, action: actions.StartSession) -> None:
         width, height = self._config.size

@@ -1,4 +1,4 @@
-"""The launcher: starts, watches and ends sessions on hostd's order. The one daemon that is root.
+"""The launcher: sessions and checks of passwords on hostd's order. The one daemon that is root.
 
 Sessions do not depend on it: when it starts again it finds them by their records and goes on.
 """
@@ -24,6 +24,7 @@ from sessionhost.adapters.order_socket import (
     required,
     whole,
 )
+from sessionhost.adapters.password_helper import PasswordChecks
 from sessionhost.adapters.session_spawn import Spawn, choose_spawn, start_leader
 from sessionhost.adapters.session_store import SessionRecord, SessionStore
 from sessionhost.adapters.session_watch import SessionWatch
@@ -48,6 +49,7 @@ class Launcher:
         display = unix_user(config.display_user, "display_user")
         self._store = SessionStore(config.run_dir, host.pw_gid, display.pw_gid)
         self._daemons = {host.pw_uid, display.pw_uid}
+        self._passwords = PasswordChecks(self._daemons)
         self._watches: dict[str, SessionWatch] = {}
         self._orders = OrderServer(
             config.run_dir / "launcher.sock", {0, host.pw_uid}, self._on_order
@@ -70,9 +72,10 @@ class Launcher:
         await self._orders.start()
         log.info("ready, with %d sessions from before", len(self._watches))
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Leaves the sessions alone."""
         self._orders.close()
+        await self._passwords.close()
         for watch in self._watches.values():
             watch.forget()
 
@@ -96,6 +99,8 @@ class Launcher:
             self._keyboard(required(fields, "session"), required(fields, "layout"))
         elif verb == "list":
             self._list(peer)
+        elif verb == "check":
+            self._check(peer, fields)
         else:
             log.warning("unknown order %.40r", verb)
 
@@ -161,6 +166,14 @@ class Launcher:
         except OSError as error:
             log.warning("session %s keeps its keyboard layout: %s", session, error)
 
+    def _check(self, peer: OrderPeer, fields: dict[str, str]) -> None:
+        number = whole(fields, "number")
+
+        def told(result: str, user: str) -> None:
+            peer.send(encode_order("checked", number=number, result=result, user=user))
+
+        self._passwords.check(fields.get("user", ""), fields.get("password", ""), told)
+
     def _list(self, peer: OrderPeer) -> None:
         for session, watch in self._watches.items():
             if watch.ready:
@@ -208,7 +221,7 @@ async def _run(config: ServerConfig) -> None:
     launcher = Launcher(config, choose_spawn())
     await launcher.start()
     await until_stopped()
-    launcher.close()
+    await launcher.close()
 
 
 def main(arguments: list[str] | None = None) -> int:

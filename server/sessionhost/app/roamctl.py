@@ -10,7 +10,13 @@ from roamwire.settings import SettingsError
 from sessionhost.adapters.keyfiles import KeyFileError
 from sessionhost.adapters.pki import PkiError
 from sessionhost.adapters.registry_schema import RegistryError
-from sessionhost.app import roamctl_audit, roamctl_group, roamctl_registry, roamctl_status
+from sessionhost.app import (
+    roamctl_audit,
+    roamctl_cards,
+    roamctl_group,
+    roamctl_registry,
+    roamctl_status,
+)
 from sessionhost.app.config import DEFAULT_PATH, SETTINGS, load_values
 from sessionhost.app.roamctl_answer import Answer, RoamctlError
 
@@ -41,7 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     common = _common_options()
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     roamctl_group.add_commands(commands, common)
-    roamctl_registry.add_commands(commands, common)
+    token = roamctl_registry.add_commands(commands, common)
+    roamctl_cards.add_commands(commands, common, token)
     roamctl_status.add_commands(commands, common)
     roamctl_audit.add_commands(commands, common)
     show = commands.add_parser(

@@ -8,6 +8,7 @@ from pathlib import Path
 from roamwire.identity import Identity, Role
 from sessionhost.adapters import pki
 from sessionhost.adapters.keyfiles import AUDIT_KEY_NAME, write_private, write_public
+from sessionhost.adapters.policy_file import load_policy
 from sessionhost.app import roamctl_blocks
 from sessionhost.app.roamctl_answer import Answer, RoamctlError
 
@@ -47,6 +48,11 @@ def add_commands(
     export.add_argument("--dir", type=Path, required=True, help="the group's folder")
     export.add_argument("--out", type=Path, required=True, help="a server's group_dir")
     export.set_defaults(run=_export)
+    policy = verbs.add_parser(
+        "policy", parents=[common], help="the policy in a group's folder, and its hash"
+    )
+    policy.add_argument("--dir", type=Path, required=True, help="the group's folder, or group_dir")
+    policy.set_defaults(run=_policy)
     _add_issue(commands, common, "server", "certificates of servers")
     _add_issue(commands, common, "dtu", "certificates of terminals")
 
@@ -100,6 +106,12 @@ def _audit_key(args: argparse.Namespace) -> Answer:
 
 def _export(args: argparse.Namespace) -> Answer:
     return _written(pki.export_group(args.dir, args.out))
+
+
+def _policy(args: argparse.Namespace) -> Answer:
+    loaded = load_policy(args.dir)
+    lines = [f"# policy {loaded.digest}", "", *loaded.text.splitlines()]
+    return Answer({"policy": loaded.digest, "toml": loaded.text}, lines)
 
 
 def _issue(args: argparse.Namespace) -> Answer:

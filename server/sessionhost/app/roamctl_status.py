@@ -50,7 +50,8 @@ def add_commands(
     stop.set_defaults(run=_stop)
 
 
-def _socket_path(args: argparse.Namespace) -> Path:
+def socket_path(args: argparse.Namespace) -> Path:
+    """Where hostd's admin socket is."""
     path: Path = args.socket or load_config(args.config).run_dir / "admin.sock"
     return path
 
@@ -58,14 +59,14 @@ def _socket_path(args: argparse.Namespace) -> Path:
 def _stop(args: argparse.Namespace) -> Answer:
     if not args.session.isalnum():
         raise RoamctlError(f"{args.session!r} is not a session's name")
-    answer = parse_status(ask(_socket_path(args), f"stop {args.session}"))
+    answer = parse_status(ask(socket_path(args), f"stop {args.session}"))
     if "error" in answer:
         raise RoamctlError(str(answer["error"]))
     return Answer(answer, [f"session {args.session} is being ended"])
 
 
 def _status(args: argparse.Namespace) -> Answer:
-    status = parse_status(ask(_socket_path(args), "status"))
+    status = parse_status(ask(socket_path(args), "status"))
     return Answer(status, list(status_lines(status)))
 
 

@@ -1,7 +1,8 @@
 """What the server's core wants done: values that the program carries out. Does nothing itself."""
 
+import enum
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from roamwire.control import Line, encode_line
 from roamwire.datagrams import BlockEntry
@@ -27,11 +28,68 @@ class Close:
 
 @dataclass(frozen=True)
 class Lookup:
-    """Ask the registry for a token; answer with `ServerCore.looked_up`."""
+    """Ask the registry for a token, and for the DTU; answer with `ServerCore.looked_up`."""
 
     link: int
     seq: int
     token: Token
+    dtu: str
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Look at a card's signature over `message`; answer with `ServerCore.verified`.
+
+    Signature and certificate are base64 as the DTU sent them. `data` is the challenge's.
+    """
+
+    link: int
+    seq: int
+    data: str
+    message: bytes
+    signature: str
+    certificate: str
+
+
+class PasswordResult(enum.Enum):
+    """What PAM says of a name and a password."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    EXPIRED = "expired"
+    REFUSED = "refused"
+    DOWN = "down"
+
+
+@dataclass(frozen=True)
+class CheckPassword:
+    """Ask PAM; answer with `ServerCore.password_checked`. The password is in no repr."""
+
+    link: int
+    seq: int
+    number: int
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Register:
+    """Write into the registry whose token it is; answer with `ServerCore.registered`."""
+
+    link: int
+    seq: int
+    token: Token
+    user: str
+    person_key: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """The registry may note when and where the token was last admitted."""
+
+    token: Token
+    dtu: str
 
 
 @dataclass(frozen=True)
@@ -120,8 +178,8 @@ class Audit:
 
 
 Action = (
-    Send | Close | Lookup | StartSession | StopSession | SetKeyboard | Grant | Revoke | Remember
-    | Ban | KeepBlocks | Report | Audit
+    Send | Close | Lookup | Verify | CheckPassword | Register | Noticed | StartSession
+    | StopSession | SetKeyboard | Grant | Revoke | Remember | Ban | KeepBlocks | Report | Audit
 )  # fmt: skip
 
 

@@ -1,39 +1,49 @@
-"""Authentication manager: what an insert leads to, from the token to a decision. Shows nothing.
+"""Authentication manager: what a token has to prove before it gets a session. Shows nothing.
 
-The patent's steps 911-922: the registry says whether the token is legitimate, the other servers say
-whether they have a session of it, `insert.decide` says where it goes. Answers of the other servers
-to our tokenQ come back as events of the group manager; ours to theirs are given here as well.
+An insert goes from the registry's answer to proofs, from these to `selection`, which finds the
+server, and from there through what a person has to show before the session is seen. Nobody learns
+where a token's session is without its proof.
 """
 
+import math
 import random
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from roamwire import tickets
-from roamwire.control import Cause, Insert, Notice, Redirect
+from roamwire.control import Answer, Cause, Insert, Notice, Response
 from roamwire.errors import RemoteProtocolError
-from roamwire.notices import NoticeCode
+from roamwire.proof import Proof, Slot
 from roamwire.tokens import Token
 from sessionhost.core import timing
-from sessionhost.core.actions import Lookup, Outbox
+from sessionhost.core.actions import Lookup, Noticed, Outbox, Register
 from sessionhost.core.group import GroupManager
-from sessionhost.core.group_events import TokenAnswered, TokenAsked
-from sessionhost.core.insert import (
-    AskAgain,
-    ConnectHere,
-    CreateHere,
-    Decision,
-    Here,
-    RedirectTo,
-    decide,
-    decide_redirected,
+from sessionhost.core.group_events import TokenAnswered
+from sessionhost.core.hours import minute_of_week
+from sessionhost.core.insert import ConnectHere, CreateHere
+from sessionhost.core.judgement import (
+    Admit,
+    AskPerson,
+    Away,
+    Case,
+    Refuse,
+    ShowKey,
+    Step,
+    entry,
+    opening,
+    signs_in,
 )
-from sessionhost.core.links import Inserting, Link
-from sessionhost.core.placement import Candidate
-from sessionhost.core.registration import Registration
+from sessionhost.core.links import Inserting, Link, Registering
+from sessionhost.core.policy import Policy, Who
+from sessionhost.core.proving import Prover, Verdict
+from sessionhost.core.readers import ReaderDesks, Seen
+from sessionhost.core.reasons import Reason
+from sessionhost.core.registration import Registration, Strength, login_token
+from sessionhost.core.replies import PasswordChecked, Registered, Reply, Verified
+from sessionhost.core.selection import Chosen, ServerSelection
 from sessionhost.core.sessions import SessionManager
-from sessionhost.core.vouchers import Vouchers
+from sessionhost.core.throttle import Throttle
 
 
 @dataclass(frozen=True)
@@ -56,203 +66,270 @@ class AuthenticationManager:
         links: Mapping[int, Link],
         outbox: Outbox,
         rng: random.Random,
+        policy: Policy,
     ) -> None:
-        self.dropped: Counter[str] = Counter()
-        self.vouchers = Vouchers(rng)
+        self.selection = ServerSelection(group, sessions, links, outbox, rng)
+        self.readers = ReaderDesks()
+        self.local_offset = 0.0
+        self._policy = policy
+        self._throttle = Throttle(policy.user_tries)
+        self._prover = Prover(group.standing.host, policy, self._throttle, outbox, rng)
         self._group = group
         self._sessions = sessions
-        self._links = links
         self._outbox = outbox
-        self._rng = rng
-        self._asking: dict[str, int] = {}
-        self._know_others_at = 0.0
 
-    def asking(self) -> int:
-        """Questions to the other servers that are open."""
-        return len(self._asking)
-
-    def wait_for_others(self, until: float) -> None:
-        """This server has just started: until then it does not know all the others."""
-        self._know_others_at = self._know_others_at or until
+    @property
+    def dropped(self) -> Counter[str]:
+        """What was not heeded, by reason."""
+        return self._prover.dropped
 
     def begin(self, link: Link, line: Insert, now: float) -> None:
         """Step 911: a card is in."""
-        link.inserting = Inserting(line.seq, line.token, line.cause, line.lost)
-        if line.cause is Cause.REDIRECT:
-            link.inserting.ticket = self._check_ticket(link, line, now)
-        self._outbox.put(Lookup(link.link, line.seq, line.token))
+        if line.token.kind == "user":
+            raise RemoteProtocolError("state", "a token that nobody can present")
+        ticket = line.ticket if line.cause is Cause.REDIRECT else ""
+        inserting = Inserting(line.seq, line.token, line.cause, line.lost, ticket)
+        link.inserting = inserting
+        wait_s = self._throttle.insert_wait_s(line.token, link.dtu, now)
+        if wait_s > 0:
+            self._refuse(link, inserting, Reason.TOO_MANY_TRIES, now, wait_s)
+            return
+        self._outbox.put(Lookup(link.link, line.seq, line.token, link.dtu))
 
     def forget(self, link: Link) -> None:
         """The card is out, or the DTU is gone."""
         if link.inserting is not None:
-            self._asking.pop(link.inserting.qid, None)
+            self.selection.forget(link.inserting)
             link.inserting = None
 
-    def _check_ticket(self, link: Link, line: Insert, now: float) -> tickets.RedirectTicket | None:
+    def _refuse(
+        self, link: Link, inserting: Inserting, reason: Reason, now: float, wait_s: float = 0.0
+    ) -> None:
+        link.inserting = None
+        self._outbox.audit(
+            "insert", "refused", who=inserting.user, token=inserting.token, dtu=link.dtu,
+            reason=reason.value,
+        )  # fmt: skip
+        self._throttle.refused(inserting.token, link.dtu, reason, now)
+        self._outbox.report(
+            f"insert at {link.dtu} refused: {reason.value}"
+            f"{inserting.whose}, cause {inserting.cause.value}"
+        )
+        wait_s = wait_s or self._throttle.password_wait_s(inserting.user, link.dtu, now)
+        wait = max(1, math.ceil(wait_s)) if reason is Reason.TOO_MANY_TRIES else 0
+        self._outbox.send(link.link, Notice(inserting.seq, int(reason.notice), wait_s=wait))
+
+    def looked_up(
+        self, link: Link, seq: int, found: Registration | None, now: float, *, failed: bool,
+        reader: bool = False,
+    ) -> Admitted | None:  # fmt: skip
+        """The registry's answer to a Lookup; `failed` if it could not answer at all."""
+        inserting = link.inserting
+        if inserting is None or inserting.seq != seq or inserting.waiting is not None:
+            return None
+        inserting.registration, inserting.registry_failed = found, failed
+        inserting.reader = reader
+        if inserting.cause is Cause.REDIRECT:
+            self._check_ticket(link, inserting, now)
+        return self._advance(link, inserting, now)
+
+    def _check_ticket(self, link: Link, inserting: Inserting, now: float) -> None:
         """Step 912: only a valid ticket makes a redirect; all else is an ordinary insert."""
+
+        known = inserting.registration
+
+        def owner(ticket: tickets.RedirectTicket) -> Token:
+            if signs_in(self._policy, self._case(link, inserting, now)):
+                return login_token(ticket.user)
+            return (known.owner if known is not None else None) or inserting.token
+
         host, secrets = self._group.standing.host, self._group.secrets
         try:
-            return self.vouchers.redeem_ticket(
-                line.ticket, line.token, secrets, dtu=link.dtu, host=host, now=now
+            ticket = self.selection.vouchers.redeem_ticket(
+                inserting.ticket_text, owner, secrets, dtu=link.dtu, host=host, now=now
             )
         except RemoteProtocolError as error:
-            self.dropped[error.reason] += 1
+            self._prover.dropped[error.reason] += 1
             self._outbox.report(
                 f"redirect of {link.dtu} without a valid ticket ({error}): plain insert"
             )
-            return None
+        else:
+            inserting.ticket, inserting.proofs = ticket, ticket.proofs
+            inserting.vouched = ticket.user
+            if known is not None and known.user != ticket.user:
+                inserting.proofs -= {Proof.PASSWORD}  # it was another user's
 
-    def looked_up(
-        self, link: Link, seq: int, found: Registration | None, now: float, *, failed: bool
-    ) -> Admitted | None:
-        """The registry's answer to a Lookup; `failed` if it could not answer at all."""
+    # What is to be proven
+
+    def response(self, link: Link, line: Response, now: float) -> None:
+        """The card has signed, or could not."""
+        self._judge(link, self._prover.response(link, line), now)
+
+    def answer(self, link: Link, line: Answer, now: float) -> None:
+        """What a person typed."""
+        self._judge(link, self._prover.answer(link, line, now), now)
+
+    def replied(self, link: Link, reply: Reply, now: float) -> Admitted | None:
+        """What was found out about a signature, a password, an entry of the registry."""
+        if isinstance(reply, Verified):
+            verdict = self._prover.verified(link.inserting, reply.data, reply.facts)
+        elif isinstance(reply, PasswordChecked):
+            verdict = self._prover.password_checked(link, reply, now)
+        else:
+            return self._registered(link, reply, now)
+        return self._judge(link, verdict, now)
+
+    def _registered(self, link: Link, reply: Registered, now: float) -> Admitted | None:
+        """The registry has the token now, or could not take it."""
+        inserting, problem = link.inserting, reply.problem
+        waiting = inserting.waiting if inserting is not None else None
+        if inserting is None or inserting.seq != reply.seq or not isinstance(waiting, Registering):
+            return None
+        inserting.waiting = None
+        order = self.readers.wanted(link.dtu, now) if inserting.reader else None
+        if order is not None:
+            order.token, order.outcome = str(inserting.token), problem or "registered"
+        if problem:
+            self._outbox.report(f"{inserting.token.kind} token not registered: {problem}")
+            self._refuse(link, inserting, Reason.REGISTRY_DOWN, now)
+            return None
+        inserting.registration = Registration(
+            waiting.user,
+            True,
+            strength=Strength.of(inserting.token),
+            person_key=waiting.person_key,
+        )
+        if inserting.reader:
+            self._refuse(link, inserting, Reason.ENROLLED, now)
+            return None
+        return self._advance(link, inserting, now)
+
+    def _judge(self, link: Link, verdict: Verdict, now: float) -> Admitted | None:
         inserting = link.inserting
-        if inserting is None or inserting.seq != seq:
+        if inserting is None or verdict is False:
             return None
-        code = refusal(found, registry_failed=failed)
-        if code is not None:
-            link.inserting = None
-            self._outbox.audit(
-                "insert", "refused", token=inserting.token, dtu=link.dtu, reason=code.name.lower()
-            )
-            self._outbox.report(f"{inserting.token.kind} token at {link.dtu} refused: {code.name}")
-            self._outbox.send(link.link, Notice(seq, int(code)))
+        if isinstance(verdict, Reason):
+            self._refuse(link, inserting, verdict, now)
             return None
-        inserting.registration = found
-        who = found.user if found is not None else ""
+        return self._advance(link, inserting, now)
+
+    def _advance(self, link: Link, inserting: Inserting, now: float) -> Admitted | None:
+        """The next step after a proof, or after none yet."""
+        if inserting.reader:
+            self._read(link, inserting, now)
+            return None
+        step = entry(self._policy, self._case(link, inserting, now))
+        if not isinstance(step, Admit):
+            self._demand(link, inserting, step, now)
+            return None
+        if self._is_new_owner(inserting):
+            self._register(link, inserting, step.registration.user, "registered by its owner", now)
+            return None
+        inserting.admitted = step
         self._outbox.audit(
-            "insert", "accepted", who=who, token=inserting.token, dtu=link.dtu,
-            reason=inserting.cause.value,
+            "insert", "accepted", who=inserting.user, token=inserting.token, dtu=link.dtu,
+            reason=f"{inserting.cause.value}, proven {inserting.proven}",
         )  # fmt: skip
-        if inserting.ticket is not None and self._ends_here(inserting.token, inserting.ticket, now):
-            return self._act(
-                link,
-                inserting,
-                decide_redirected(self._here(inserting, now), inserting.ticket.session),
-                now,
-            )
-        self._ask(link, inserting, now)
-        return None
+        return self._admitted(self.selection.find(link, inserting, now), now)
 
-    def _ends_here(self, token: Token, ticket: tickets.RedirectTicket, now: float) -> bool:
-        """Whether a redirected token ends here: its session is here, or it may get a new one.
+    def _demand(self, link: Link, inserting: Inserting, step: Step, now: float) -> None:
+        if isinstance(step, Refuse):
+            self._refuse(link, inserting, step.reason, now)
+        elif isinstance(step, ShowKey):
+            self._prover.show_key(link, inserting, step.slot, now)
+        elif isinstance(step, AskPerson):
+            self._judge(link, self._prover.ask(link, inserting, step, now), now)
 
-        A session that ended under way is no reason for a new one: an older one may live elsewhere.
-        """
-        if ticket.session:
-            return self._sessions.get(ticket.session) is not None
-        elsewhere = self.vouchers.home(token, now) or self._group.standing.closed
-        return bool(self._sessions.for_token(token)) or not elsewhere
+    def _case(self, link: Link, inserting: Inserting, now: float) -> Case:
+        return Case(
+            inserting.token,
+            link.dtu,
+            minute_of_week(now + self.local_offset),
+            inserting.registration,
+            inserting.registry_failed,
+            inserting.proofs,
+            inserting.card,
+            inserting.person,
+            inserting.vouched,
+        )
 
-    def ask_if_due(self, link: Link, now: float) -> None:
-        """An insert that had to wait asks the other servers (again)."""
-        if link.inserting is not None and link.ask_at is not None and now >= link.ask_at:
-            self._ask(link, link.inserting, now)
+    def _is_new_owner(self, inserting: Inserting) -> bool:
+        """Whether a person has just proven to be the owner of an unregistered token."""
+        own = inserting.registration is None and inserting.ticket is None
+        return own and self._policy.who(inserting.token) is Who.SELF
 
-    def _ask(self, link: Link, inserting: Inserting, now: float) -> None:
-        """Steps 916, 917; in a flood of inserts a little later."""
-        if self._group.busy:
-            inserting.ask_at = now + timing.PENDING_RETRY_S
+    def _register(
+        self, link: Link, inserting: Inserting, user: str, label: str, now: float
+    ) -> None:
+        key = inserting.person.key if inserting.person is not None else ""
+        inserting.waiting = Registering(now + timing.REGISTER_S, user, key)
+        self._outbox.put(Register(link.link, inserting.seq, inserting.token, user, key, label))
+
+    def _read(self, link: Link, inserting: Inserting, now: float) -> None:
+        """A card at a desk that reads cards for the administrator: it opens nothing."""
+        order = self.readers.wanted(link.dtu, now)
+        if inserting.token.kind == "piv":
+            if Proof.CARD not in inserting.proofs:
+                self._prover.show_key(link, inserting, Slot.CARD, now)
+                return
+            wants_pin = order is not None and (order.pin or self._policy.wants_pin)
+            if wants_pin and Proof.PERSON not in inserting.proofs:
+                self._prover.show_key(link, inserting, Slot.PERSON, now)
+                return
+        subject = inserting.card.subject if inserting.card is not None else ""
+        proven = Proof.CARD in inserting.proofs
+        self.readers.seen.append(Seen(inserting.token, link.dtu, proven, subject, now))
+        if order is None:
+            self._refuse(link, inserting, Reason.SEEN_AT_READER, now)
+        else:
+            self._register(link, inserting, order.user, order.label, now)
+
+    def handle_due(self, link: Link, now: float) -> None:
+        """An insert that had to wait asks the other servers (again); what is late is refused."""
+        inserting = link.inserting
+        if inserting is None or link.due_at is None or now < link.due_at:
             return
-        if now < self._know_others_at and not self._sessions.for_token(inserting.token):
-            inserting.ask_at = self._know_others_at
-            return
-        inserting.ask_at = None
-        digest = self._group.secrets.token_digest(inserting.token)
-        inserting.qid = self._group.ask(digest, link.address, now, lost=inserting.lost)
-        self._asking[inserting.qid] = link.link
-
-    def _here(self, inserting: Inserting, now: float) -> Here:
-        own, token = self._group.standing, inserting.token
-        me = Candidate(own.host, own.cpus, own.load, own.sessions, drain=own.closed)
-        return Here(me, self._sessions.claims(token, now), self.vouchers.home(token, now))
+        if inserting.waiting is not None:
+            self._refuse(link, inserting, inserting.waiting.overdue, now)
+        else:
+            self.selection.ask(link, inserting, now)
 
     def answered(self, event: TokenAnswered, now: float) -> Admitted | None:
-        """Steps 918-922."""
-        link = self._links.get(self._asking.pop(event.qid, -1))
-        if link is None or link.inserting is None or link.inserting.qid != event.qid:
-            return None
-        inserting = link.inserting
-        decision = decide(
-            self._here(inserting, now),
-            event.answers,
-            hops=inserting.hops,
-            rounds_left=inserting.rounds_left,
-            lost=inserting.lost,
-            reserved=self.vouchers.reserved(now),
-            rng=self._rng,
-        )
-        if event.silent:
-            self._outbox.report(f"no answer about a token from {', '.join(event.silent)}")
-        return self._act(link, inserting, decision, now)
+        """The other servers have spoken."""
+        return self._admitted(self.selection.answered(event, now), now)
 
-    def _act(
-        self, link: Link, inserting: Inserting, decision: Decision, now: float
-    ) -> Admitted | None:
-        if isinstance(decision, AskAgain):
-            inserting.rounds_left -= 1
-            inserting.ask_at = now + timing.PENDING_RETRY_S
+    def _admitted(self, chosen: Chosen | None, now: float) -> Admitted | None:
+        """A session of ours is chosen: what the person has to show before it is seen."""
+        if chosen is None or chosen.inserting.admitted is None:
+            return None
+        link, inserting = chosen.link, chosen.inserting
+        away = self._away(link, inserting, chosen.decision, now)
+        step = opening(
+            self._policy, self._case(link, inserting, now), chosen.inserting.admitted, away
+        )
+        if not isinstance(step, Admit):
+            self._demand(link, inserting, step, now)
             return None
         link.inserting = None
-        if isinstance(decision, RedirectTo):
-            self.redirect(link, inserting, decision, now)
+        self._note(link, inserting, step.registration.user)
+        return Admitted(link, inserting, step.registration, chosen.decision)
+
+    def _away(
+        self, link: Link, inserting: Inserting, decision: ConnectHere | CreateHere, now: float
+    ) -> Away | None:
+        session = None
+        if isinstance(decision, ConnectHere):
+            session = self._sessions.get(decision.session)
+        if session is None:
             return None
-        if inserting.registration is None:
-            return None
-        return Admitted(link, inserting, inserting.registration, decision)
+        seconds = now - session.last_connected
+        # What a terminal says of itself: its own card was in all the time.
+        lost_server = inserting.cause is Cause.FAILOVER and session.last_dtu == link.dtu
+        resumed = lost_server and (session.attachment is not None or seconds < timing.RESUME_S)
+        return Away(seconds, session.attachment is not None, resumed)
 
-    def redirect(self, link: Link, inserting: Inserting, to: RedirectTo, now: float) -> None:
-        """Step 922: send the DTU away with a ticket that only the target can redeem."""
-        target, secrets = to.answer, self._group.secrets
-        ticket = tickets.RedirectTicket(
-            self._group.standing.host,
-            link.dtu,
-            secrets.token_digest(inserting.token),
-            target.host,
-            target.nonce,
-            inserting.hops + 1,
-            to.session,
-        )
-        self.vouchers.placed(inserting.token, target.host, now)
-        self._outbox.audit(
-            "redirect", "sent", token=inserting.token, dtu=link.dtu,
-            reason=f"to {target.host}: {to.why}",
-            session=to.session,
-        )  # fmt: skip
-        self._outbox.report(f"{link.dtu} redirected to {target.host}: {to.why}")
-        where = (target.host, str(target.address), target.port)
-        text = tickets.issue(ticket, secrets)
-        self._outbox.send(link.link, Redirect(inserting.seq, *where, text))
-
-    def asked(self, event: TokenAsked, now: float) -> None:
-        """Another server asks for a token: what we have of it, and a nonce for a redirect to us."""
-        token = self._known_token(event.digest)
-        nonce = self.vouchers.issue(event.digest, now) if event.digest else ""
-        if token is None:
-            self._group.answer(event, (), nonce, pending=False, home="")
-            return
-        pending = any(
-            link.inserting is not None and link.inserting.token == token
-            for link in self._links.values()
-        )
-        home, claims = self.vouchers.home(token, now), self._sessions.claims(token, now)
-        self._group.answer(event, claims, nonce, pending=pending, home=home)
-
-    def _known_token(self, digest: str) -> Token | None:
-        """The token behind a keyed hash, if it has a session here or is on its way to one."""
-        tokens = [link.inserting.token for link in self._links.values() if link.inserting]
-        for token in [*self._sessions.tokens(), *tokens, *self.vouchers.placed_tokens()]:
-            if digest in self._group.secrets.token_digests(token):
-                return token
-        return None
-
-
-def refusal(found: Registration | None, *, registry_failed: bool) -> NoticeCode | None:
-    """Why the token gets no session; None if it may have one.
-
-    `found` is the registry's answer. A registry that cannot be read is not the person's fault, and
-    is told apart from a card that nobody has registered.
-    """
-    if found is None:
-        return NoticeCode.REGISTRY_DOWN if registry_failed else NoticeCode.NOT_REGISTERED
-    return None if found.enabled else NoticeCode.TOKEN_DISABLED
+    def _note(self, link: Link, inserting: Inserting, user: str) -> None:
+        """A token is admitted; who has proven something is at home at this desk."""
+        if inserting.proofs:
+            self._throttle.admitted(user, link.dtu)
+        self._outbox.put(Noticed(inserting.token, link.dtu))

@@ -66,15 +66,14 @@ class Blocking:
             elif (token := self._token_of(link)) is not None and self._blocks.blocks_token(token):
                 self._cut(link, now)
         for session in self._sessions:
-            if self._blocks.blocks_token(session.token):
-                # Also without a terminal: its display may have outlived a restart of this daemon.
+            if session.attachment is None and self._blocks.blocks_token(session.token):
+                # Its display may have outlived a restart of this daemon.
                 self._outbox.put(Revoke(session.session, session.epoch))
 
     def _token_of(self, link: Link) -> Token | None:
-        if link.inserting is not None:
-            return link.inserting.token
-        session = self._sessions.get(link.session)
-        return session.token if session is not None else None
+        """The card that is in there; its sessions may belong to another one of the same user."""
+        here = link.inserting or link.shown_for
+        return here.token if here is not None else None
 
     def _cut(self, link: Link, now: float) -> None:
         inserting = link.inserting is not None

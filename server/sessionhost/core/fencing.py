@@ -10,12 +10,12 @@ decides; at a tie it gives way.
 
 import random
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from roamwire.datagrams import Shown
 from roamwire.notices import DisconnectReason
 from sessionhost.core.group import GroupManager
+from sessionhost.core.screens import Screens
 from sessionhost.core.sessions import Session, SessionManager
 from sessionhost.core.timing import SHOWN_NONCE_S, SHOWN_PAUSE_S, SHOWN_S
 
@@ -24,8 +24,6 @@ MAX_NONCES = 4096
 
 SHOWN_AT_ONCE = 32
 """Datagrams to one server in a burst: its kernel keeps some 200 while it is busy."""
-
-Cut = Callable[[Session, DisconnectReason, float, str], None]
 
 
 @dataclass
@@ -39,23 +37,20 @@ class _Telling:
 
 
 class Fence:
-    """What this server shows, against what the others do.
-
-    `cut` takes a session off its screen and names the desk that has the card.
-    """
+    """What this server shows, against what the others do."""
 
     def __init__(
         self,
         group: GroupManager,
         sessions: SessionManager,
+        screens: Screens,
         rng: random.Random,
-        cut: Cut,
     ) -> None:
         self._group = group
         self._host = group.standing.host
         self._sessions = sessions
         self._rng = rng
-        self._cut = cut
+        self._screens = screens
         self._nonces: OrderedDict[str, float] = OrderedDict()
         self._telling: list[_Telling] = []
 
@@ -152,7 +147,7 @@ class Fence:
 
     def _lose(self, mine: Session, to: Shown, now: float) -> None:
         self._telling = [each for each in self._telling if each.session != mine.session]
-        self._cut(mine, DisconnectReason.TAKEN_OVER, now, to.dtu)
+        self._screens.cut(mine, DisconnectReason.TAKEN_OVER, now, desk=to.dtu)
 
 
 def _name(session: Session) -> str:

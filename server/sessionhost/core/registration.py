@@ -1,9 +1,14 @@
 """What the registry says about a token, as values. Where it is stored is not here."""
 
 import enum
+import hashlib
+import re
 from dataclasses import dataclass
 
+from roamwire.limits import MAX_NAME_CHARS
 from roamwire.tokens import Token
+
+_PLAIN_USER = re.compile(rf"[A-Za-z0-9._-]{{1,{MAX_NAME_CHARS}}}\Z")
 
 
 class Strength(enum.IntEnum):
@@ -13,7 +18,9 @@ class Strength(enum.IntEnum):
     """The terminal itself: who sits there is not known."""
     UID = 2
     """A card number: copyable, shown as low trust."""
-    PIV = 3
+    USER = 3
+    """A name and a password, without a card."""
+    PIV = 4
     """A card that signs a challenge."""
 
     @classmethod
@@ -24,9 +31,25 @@ class Strength(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Registration:
-    """A token's entry: whose it is, and the recipe of its session (None: the server's default)."""
+    """A token's entry: whose it is, and the recipe of its session (None: the server's default).
+
+    `owner` is the token that its sessions belong to (None: itself), so that several cards of a
+    person open the same one. `person_key` is the hash of the card's key 9A, "" if it is not known.
+    `hours` is a time window of its own.
+    """
 
     user: str
     enabled: bool
     recipe: str | None = None
     strength: Strength = Strength.UID
+    lost: bool = False
+    owner: Token | None = None
+    person_key: str = ""
+    hours: str = ""
+
+
+def login_token(user: str) -> Token:
+    """The token that owns the sessions of a person who signed in without a card."""
+    if _PLAIN_USER.match(user):
+        return Token("user", user)
+    return Token("user", "sha256." + hashlib.sha256(user.encode("utf-8")).hexdigest()[:40])

@@ -6,10 +6,10 @@ Whatever ends an attachment revokes its epoch at the display gateway before anyb
 import random
 from collections.abc import Mapping
 
-from roamwire.control import Cause, Connect, Disconnect
+from roamwire.control import Connect, Disconnect
 from roamwire.notices import DisconnectReason
 from sessionhost.core.actions import Grant, Outbox, Remember, Revoke, SetKeyboard
-from sessionhost.core.links import Link
+from sessionhost.core.links import Inserting, Link
 from sessionhost.core.sessions import Session, SessionManager
 
 
@@ -36,21 +36,22 @@ class Screens:
         if session is not None and self._sessions.detach(session, link.epoch, now):
             self._outbox.put(Revoke(session.session, link.epoch))
             self._outbox.put(Remember(session.session, session.epoch, now))
-        link.session, link.epoch = "", 0
+        link.session, link.epoch, link.shown_for = "", 0, None
 
-    def attach(self, link: Link, session: Session, cause: Cause, now: float) -> None:
+    def attach(self, link: Link, session: Session, inserting: Inserting, now: float) -> None:
         """Step 914: the newest insert wins; whoever showed the token's session before is told."""
         for other in self._sessions.for_token(session.token):
             self.cut(other, DisconnectReason.TAKEN_OVER, now, desk=link.dtu, by=link)
         self._sessions.attach(session, link.link, link.dtu, now)
         link.session, link.epoch = session.session, session.epoch
+        link.shown_for = inserting
         self._outbox.report(
             f"session {session.session} of {session.user} shown at {link.dtu}, "
-            f"epoch {session.epoch}, cause {cause.value}"
+            f"epoch {session.epoch}, cause {inserting.cause.value}{inserting.whose}"
         )
         self._outbox.audit(
-            "session", "shown", who=session.user, token=session.token, dtu=link.dtu,
-            reason=cause.value, session=session.session,
+            "session", "shown", who=session.user, token=inserting.token, dtu=link.dtu,
+            reason=inserting.cause.value, session=session.session,
         )  # fmt: skip
         self._outbox.put(Remember(session.session, session.epoch, now))
         if session.running:
@@ -74,9 +75,12 @@ class Screens:
         if shown is None or not self._sessions.detach(session, shown.epoch, now):
             return False
         self._outbox.put(Revoke(session.session, shown.epoch))
+        self._outbox.put(Remember(session.session, session.epoch, now))
+        at = f" at {desk}" if desk else ""
+        self._outbox.report(f"session {session.session} at {shown.dtu}: {reason.value}{at}")
         self._outbox.audit(
             "session", reason.value, who=session.user, token=session.token, dtu=shown.dtu,
-            reason=f"at {desk}" if desk else "", session=session.session,
+            reason=at.strip(), session=session.session,
         )  # fmt: skip
         loser = self._links.get(shown.link)
         if loser is not None and loser is not by:

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from roamwire.addresses import Address
 from roamwire.control import (
     Alive,
+    Answer,
     Browse,
-    Cause,
     Disconnect,
     Hello,
     Insert,
@@ -20,6 +20,7 @@ from roamwire.control import (
     Line,
     Notice,
     Remove,
+    Response,
     Select,
     Servers,
     SignOff,
@@ -63,39 +64,47 @@ from sessionhost.core.links import (
     Inserting,
     Link,
 )
+from sessionhost.core.policy import Policy
+from sessionhost.core.policy_watch import PolicyWatch
 from sessionhost.core.registration import Registration
+from sessionhost.core.replies import Reply
 from sessionhost.core.screens import Screens
 from sessionhost.core.sessions import MAX_SESSIONS, Session, SessionManager
+
+DEFAULT_POLICY = Policy()
 
 
 class ServerCore:
     """One server. Every `now` is the same monotonic clock in seconds."""
 
     def __init__(
-        self, group: GroupManager, rng: random.Random, *, recipe: str, display_port: int
+        self,
+        group: GroupManager,
+        rng: random.Random,
+        *,
+        recipe: str,
+        display_port: int,
+        policy: Policy = DEFAULT_POLICY,
     ) -> None:
         self.group = group
         self.sessions = SessionManager(rng)
         self._bad_lines: Counter[str] = Counter()
         self._recipe = recipe
+        self._login = policy.login
         self._links: dict[int, Link] = {}
         self._check_links_at = 0.0
         self._outbox = Outbox()
         self.authentication = AuthenticationManager(
-            group, self.sessions, self._links, self._outbox, rng
+            group, self.sessions, self._links, self._outbox, rng, policy
         )
         self.choosing = SessionChooser(group, self.sessions, self._outbox)
         self._screens = Screens(self.sessions, self._links, self._outbox, rng, display_port)
         self._blocking = Blocking(
             group.blocks, self.sessions, self._links, self._outbox, self._leave, self._hang_up
         )
-        self.fence = Fence(group, self.sessions, rng, self._cut)
+        self.fence = Fence(group, self.sessions, self._screens, rng)
+        self.policies = PolicyWatch()
         self._restarting = False
-
-    def _cut(self, session: Session, reason: DisconnectReason, now: float, desk: str) -> None:
-        self._outbox.report(f"session {session.session} is left: its card is at {desk}")
-        self._screens.cut(session, reason, now, desk=desk)
-        self._outbox.put(Remember(session.session, session.epoch, now))
 
     def terminals(self) -> list[dict[str, str]]:
         """The connected DTUs, for the status."""
@@ -157,6 +166,10 @@ class ServerCore:
             raise RemoteProtocolError("state", "a line before hello")
         elif isinstance(line, Insert):
             self._insert(link, line, now)
+        elif isinstance(line, Response):
+            self.authentication.response(link, line, now)
+        elif isinstance(line, Answer):
+            self.authentication.answer(link, line, now)
         elif isinstance(line, Remove):
             self._outbox.audit("card", "out", dtu=link.dtu, session=link.session)
             self._leave(link, now)
@@ -171,8 +184,9 @@ class ServerCore:
         servers = self.group.servers_for(link.address, now)
         host = self.group.standing.host
         welcome = Welcome(
-            host, int(timing.KEEPALIVE_S * 1000), int(timing.LOST_S * 1000), servers, VERSION
-        )
+            host, int(timing.KEEPALIVE_S * 1000), int(timing.LOST_S * 1000), servers, VERSION,
+            self._login,
+        )  # fmt: skip
         self._outbox.send(link.link, welcome)
 
     def _hang_up(self, link: Link, why: str, now: float) -> None:
@@ -196,12 +210,32 @@ class ServerCore:
         self.authentication.begin(link, line, now)
 
     def looked_up(
-        self, link: int, seq: int, found: Registration | None, now: float, *, failed: bool = False
+        self,
+        link: int,
+        seq: int,
+        found: Registration | None,
+        now: float,
+        *,
+        failed: bool = False,
+        reader: bool = False,
     ) -> None:
-        """The registry's answer to a Lookup; `failed` if it could not answer at all."""
+        """The registry's answer to a Lookup; `failed` if it could not answer at all.
+
+        `reader`: the terminal reads cards for the administrator.
+        """
         here = self._links.get(link)
         if here is not None:
-            self._admit(self.authentication.looked_up(here, seq, found, now, failed=failed), now)
+            admitted = self.authentication.looked_up(
+                here, seq, found, now, failed=failed, reader=reader
+            )
+            self._admit(admitted, now)
+            self._drain_group(now)
+
+    def replied(self, link: int, reply: Reply, now: float) -> None:
+        """What was found out about a Verify, a CheckPassword, a Register."""
+        here = self._links.get(link)
+        if here is not None:
+            self._admit(self.authentication.replied(here, reply, now), now)
             self._drain_group(now)
 
     def _admit(self, admitted: Admitted | None, now: float) -> None:
@@ -224,7 +258,7 @@ class ServerCore:
     ) -> bool:
         """A new session for the link; False if this host is full."""
         session = self.sessions.create(
-            inserting.token, user, recipe, now, now + timing.SESSION_START_S
+            inserting.owner, user, recipe, now, now + timing.SESSION_START_S
         )
         if session is None:
             return False
@@ -241,8 +275,8 @@ class ServerCore:
 
     def _attach(self, link: Link, session: Session, inserting: Inserting, now: float) -> None:
         """Step 914."""
-        self.authentication.vouchers.forget_home(session.token)
-        self._screens.attach(link, session, inserting.cause, now)
+        self.authentication.selection.vouchers.forget_home(session.token)
+        self._screens.attach(link, session, inserting, now)
         self.fence.attached(session, now)
 
     # The menu: what a person asks for who has a session on the screen
@@ -271,8 +305,9 @@ class ServerCore:
         if chosen is None or chosen.token != current.token:
             self.choosing.seek(link, current.token, session, now)
         elif chosen is not current:
+            inserting = link.once_more(chosen.token)
             self._leave(link, now)
-            self._attach(link, chosen, Inserting(link.seq, chosen.token, Cause.INSERT), now)
+            self._attach(link, chosen, inserting, now)
 
     def _one_more(self, link: Link, current: Session, now: float) -> None:
         mine, full = self.sessions.for_token(current.token), self.group.standing.closed
@@ -280,18 +315,18 @@ class ServerCore:
             self._outbox.report(f"{link.dtu} gets no further session: {len(mine)} are here")
             self.choosing.browse(link, current.token, now)
             return
+        inserting = link.once_more(current.token)
         self._leave(link, now)
-        inserting = Inserting(link.seq, current.token, Cause.INSERT)
         self._new(link, inserting, current.user, current.recipe, "asked for in the menu", now)
 
     def _found(self, found: Found, now: float) -> None:
         """The chosen session is on another server: the terminal goes there."""
         link = self._links.get(found.link)
         if link is not None:
+            inserting = link.once_more(found.token)
             self._leave(link, now)
-            inserting = Inserting(link.seq, found.token, Cause.INSERT)
             why = f"session {found.session} was chosen"
-            self.authentication.redirect(
+            self.authentication.selection.redirect(
                 link, inserting, RedirectTo(found.answer, why, found.session), now
             )
 
@@ -310,7 +345,7 @@ class ServerCore:
                 self._start(session)
         self._count_sessions()
         self._blocking.enforce(now)
-        self.authentication.wait_for_others(now + timing.START_GRACE_S)
+        self.authentication.selection.wait_for_others(now + timing.START_GRACE_S)
         self.group.announce_soon(now)
 
     def _start(self, session: Session) -> None:
@@ -382,7 +417,7 @@ class ServerCore:
     def _drain_group(self, now: float) -> None:
         while (event := self.group.next_event()) is not None:
             if isinstance(event, TokenAsked):
-                self.authentication.asked(event, now)
+                self.authentication.selection.asked(event, now)
             elif isinstance(event, TokenAnswered):
                 self._admit(self.authentication.answered(event, now), now)
                 if (found := self.choosing.answered(event, now)) is not None:
@@ -433,7 +468,7 @@ class ServerCore:
         times = [self.group.next_deadline()]
         if self._links:
             times.append(self._check_links_at)
-            times += [at for each in self._links.values() if (at := each.ask_at) is not None]
+            times += [at for each in self._links.values() if (at := each.due_at) is not None]
         more = (self.sessions.next_start_deadline(), self.fence.next_deadline())
         return min([*times, *(at for at in more if at is not None)])
 
@@ -446,10 +481,12 @@ class ServerCore:
             self._outbox.put(StopSession(session.session))
             self.session_gone(session.session, DisconnectReason.FAILED, now)
         for link in list(self._links.values()):
-            self.authentication.ask_if_due(link, now)
+            self.authentication.handle_due(link, now)
         self._drain_group(now)
         if now >= self._check_links_at:
             self._check_links_at = now + timing.LINK_CHECK_S
+            for words in self.policies.news(self.group):
+                self._outbox.report(words)
             for link in list(self._links.values()):
                 if why := link.overdue(now):
                     self._hang_up(link, why, now)

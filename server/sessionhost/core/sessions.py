@@ -37,6 +37,7 @@ class Session:
     rfb_socket: str = ""
     attachment: Attachment | None = None
     start_by: float | None = None
+    last_dtu: str = ""
 
     @property
     def running(self) -> bool:
@@ -105,7 +106,7 @@ class SessionManager:
         """Show the session at a DTU from now on; returns the attachment that thereby ends."""
         before = session.attachment
         session.epoch += 1
-        session.last_connected = now
+        session.last_connected, session.last_dtu = now, dtu
         session.attachment = Attachment(link, dtu, session.epoch)
         return before
 

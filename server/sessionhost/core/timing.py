@@ -93,6 +93,40 @@ RESTART_NOTICE_S = 3.0
 """How long DTUs wait for a server whose daemons restart: that takes half a second, on a busy server
 a second or two."""
 
+CARD_PROOF_S = 10.0
+"""A card signs with 9E within a second; a reader may have to try again."""
+
+PIN_PROOF_S = 90.0
+"""A person looks for glasses and types a PIN, three times if need be."""
+
+PASSWORD_S = 90.0
+"""The same for a password."""
+
+PASSWORD_CHECK_S = 25.0
+"""PAM may wait for a directory server, and waits some seconds itself after a wrong password."""
+
+REGISTER_S = 5.0
+"""The registry writes to a disk."""
+
+RESUME_S = 30.0
+"""A desk that has lost its server and shows the session again so soon has had nobody else at it."""
+
+BACKOFF_S = 1.0
+MAX_BACKOFF_S = 300.0
+"""The first wait after too many failures, which doubles, and the longest."""
+
+FORGET_FAILURE_S = 120.0
+"""One failure is forgotten so often: a terminal that is left alone is free again in a while."""
+
+USER_TRIES_S = 900.0
+"""The time in which a user's wrong passwords from all terminals count; as in pam_faillock."""
+
+INSERT_PACE_S = 0.5
+"""A terminal may insert so often in the long run; a person does not change cards faster."""
+
+ENROL_S = 120.0
+"""An administrator at a prompt waits so long for the card to be put in at the reader desk."""
+
 for _profile in PROFILES.values():
     if _profile.host_down_s < 3 * _profile.announce_s:
         raise LocalProtocolError("a host is down only after several missed announcements")
@@ -102,3 +136,7 @@ if BLOCK_NEWS_S[-1] + PROFILES["fast"].announce_s + BLOCK_PAGE_S >= 2.0:
     raise LocalProtocolError("a block is everywhere within 2 s, also if its news was lost")
 if not KEEPALIVE_S * 3 <= LOST_S < LINK_SILENT_S:
     raise LocalProtocolError("a lost keepalive or two is no lost server")
+if not CARD_PROOF_S < PIN_PROOF_S or not PASSWORD_CHECK_S < PASSWORD_S:
+    raise LocalProtocolError("a person is slower than a card and than PAM")
+if not BACKOFF_S < MAX_BACKOFF_S < USER_TRIES_S:
+    raise LocalProtocolError("back-off grows, and ends before the count of wrong passwords does")

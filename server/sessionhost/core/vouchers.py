@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 
 from roamwire.errors import RemoteProtocolError
 from roamwire.signing import GroupSecrets
@@ -38,13 +39,23 @@ class Vouchers:
         return wanted == digest and now < until
 
     def redeem_ticket(
-        self, text: str, token: Token, secrets: GroupSecrets, *, dtu: str, host: str, now: float
+        self,
+        text: str,
+        owner: Callable[[RedirectTicket], Token],
+        secrets: GroupSecrets,
+        *,
+        dtu: str,
+        host: str,
+        now: float,
     ) -> RedirectTicket:
-        """The redirect ticket of an insert, used up; RemoteProtocolError if it is not for this."""
+        """The redirect ticket of an insert, used up; RemoteProtocolError if it is not for this.
+
+        `owner` is the token whose sessions the insert may have, given what the ticket says of it.
+        """
         ticket = verify(text, secrets)
         if ticket.dtu != dtu or ticket.target != host:
             raise RemoteProtocolError("ticket", f"for {ticket.dtu} at {ticket.target}")
-        if ticket.token not in secrets.token_digests(token):
+        if ticket.token not in secrets.token_digests(owner(ticket)):
             raise RemoteProtocolError("ticket", "for another token")
         if not self.redeem(ticket.nonce, ticket.token, now):
             raise RemoteProtocolError("ticket", "used before, or too old")

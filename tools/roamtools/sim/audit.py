@@ -105,7 +105,7 @@ class Audit:
         if self._world.warden.owes_nothing(desk):
             return False
         registered = self._world.registry.get(desk.card) if desk.card is not None else None
-        if registered is None or not registered.enabled or desk.words in AGAIN:
+        if registered is None or not registered.enabled or desk.forged or desk.words in AGAIN:
             return False
         return desk.words != catalogue.TAKEN_OVER.code or desk.card not in self._world.people.cloned
 
@@ -159,7 +159,7 @@ class Audit:
         self._tables(host, core)
 
     def _tables(self, host: "HostNode", core: ServerCore) -> None:
-        group, vouchers = core.group, core.authentication.vouchers
+        group, vouchers = core.group, core.authentication.selection.vouchers
         topology = group.topology
         sizes = {
             "trusted hosts": (len(topology._trusted), MAX_HOSTS),
@@ -173,7 +173,7 @@ class Audit:
             "links of ours": (len(core._links), len(host.links)),
             "blocks": (len(group.blocks), MAX_BLOCKS),
             "words on screens": (len(core.fence._nonces), MAX_SHOWN),
-            "asking": (core.authentication.asking(), len(core._links)),
+            "asking": (core.authentication.selection.asking(), len(core._links)),
         }
         for name, (size, maximum) in sizes.items():
             if size > maximum:
@@ -194,7 +194,9 @@ class Audit:
             missing = set(world.hosts_by_name) - live - {host.name}
             if missing:
                 world.checks.fail("settled", f"{host.name} does not know {sorted(missing)}")
-            if core.authentication.asking() or any(link.inserting for link in core._links.values()):
+            if core.authentication.selection.asking() or any(
+                link.inserting for link in core._links.values()
+            ):
                 world.checks.fail("settled", f"{host.name} is still deciding")
             for session in core.sessions:
                 self._settled_session(host, session.session)
@@ -224,7 +226,7 @@ class Audit:
             return
         registered = world.registry.get(desk.card)
         lost = desk.card in world.warden.lost
-        if registered is None or not registered.enabled or lost:
+        if registered is None or not registered.enabled or desk.forged or lost:
             if desk.screen is not None:
                 world.checks.fail("proof", f"{desk.name} shows a session to {desk.card}")
             return

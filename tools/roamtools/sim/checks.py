@@ -25,6 +25,7 @@ from roamwire.notices import DisconnectReason
 from roamwire.tickets import MAX_HOPS
 from roamwire.tokens import Token
 from sessionhost.core import actions
+from sessionhost.core.links import Inserting
 from sessionhost.core.server import ServerCore
 from sessionhost.core.timing import NONCE_S
 
@@ -80,6 +81,7 @@ class Checks:
         self.by_token: dict[Token, list[Fact]] = {}
         self.asked: dict[Stream, Insert] = {}
         self.hops: dict[str, int] = {}
+        self._judged: dict[Stream, Inserting] = {}
         self.tickets: dict[str, tuple[str, str, Token, float]] = {}
         self.inserted: dict[tuple[str, Token], float] = {}
         self.counts: dict[str, int] = dict.fromkeys(COUNTED, 0)
@@ -102,17 +104,23 @@ class Checks:
             if message.cause is not Cause.REDIRECT:
                 self.hops[stream.node] = 0
 
-    def believed(self, host: "HostNode", core: ServerCore, stream: Stream, line: bytes) -> None:
-        """If a server takes this insert for a redirect, one of ours has made its ticket, for it."""
-        link = core._links.get(stream.link)
-        if link is None or link.inserting is None or link.inserting.ticket is None:
+    def believed(self, host: "HostNode", core: ServerCore, number: int) -> None:
+        """If a server takes an insert for a redirect, one of ours has made its ticket, for it.
+
+        It looks at the ticket once, when the registry has answered.
+        """
+        link, stream = core._links.get(number), host.links.get(number)
+        inserting = link.inserting or link.shown_for if link is not None else None
+        if inserting is None or inserting.ticket is None or stream is None:
             return
-        insert, now = parse_line(line), self._world.clock.now
-        text = insert.ticket if isinstance(insert, Insert) else ""
+        if self._judged.get(stream) is inserting:
+            return
+        self._judged[stream] = inserting
+        text, now = inserting.ticket_text, self._world.clock.now
         made = self.tickets.pop(text, None)
         if made is None:
             self.fail("unsigned", f"{host.name} believes {stream.node} a used or forged ticket")
-        elif made[:3] != (stream.node, host.name, link.inserting.token):
+        elif made[:3] != (stream.node, host.name, inserting.token):
             self.fail("unsigned", f"{host.name} believes {stream.node} a ticket for {made}")
         elif now - made[3] > NONCE_S:
             self.fail("unsigned", f"{host.name} believes {stream.node} an old ticket")
@@ -133,10 +141,12 @@ class Checks:
             for server in message.servers:
                 self._is_ours(server, f"{host.name} lists")
         elif isinstance(message, Redirect):
+            self._is_proven(host, stream, message)
             self._redirected(host, stream, message)
         elif isinstance(message, Disconnect):
             self._taken_over(host, stream, message)
         elif isinstance(message, Connect):
+            self._is_proven(host, stream, message)
             self.counts["connects"] += 1
             self.hops[stream.node] = 0
 
@@ -152,6 +162,13 @@ class Checks:
         if won < lost - RECENT_S:
             self.fail("one terminal", f"{stream.node} loses to {message.desk}, which is older")
         self.counts["fenced"] += 1
+
+    def _is_proven(self, host: "HostNode", stream: Stream, message: Redirect | Connect) -> None:
+        """Who claims a card without its key is neither connected nor told where its session is."""
+        desk = self._world.desks_by_name[stream.node]
+        if desk.control is stream and message.seq in desk.forged_seqs:
+            verb = type(message).__name__.lower()
+            self.fail("proof", f"{host.name} answers a forged card at {desk.name}: {verb}")
 
     def _is_ours(self, server: Server, who: str) -> None:
         known = self._world.by_address.get(server.address)
@@ -334,7 +351,9 @@ class Checks:
             self.fail("unsigned", f"{desk.name} leaves {stream.peer}, which has not sent it away")
 
     def opening(self, desk: "DeskNode", session: str) -> None:
-        """A desk asks the gateway for a session: it must be one of its card."""
+        """A desk asks the gateway for a session: it must be one of its card, with its key."""
+        if desk.forged:
+            self.fail("proof", f"{desk.name} opens {session} with a forged card")
         fact = self.facts.get(session)
         if fact is None or fact.token != desk.card:
             self.fail("proof", f"{desk.name} with {desk.card} opens {session}")

@@ -12,10 +12,21 @@ from dtu.core.lease import Lease, NoLease
 from dtu.core.lookups import Addresses, Answer, Heard, Neighbours
 from dtu.core.states import State
 from dtu.core.terminal import Terminal
+from roamtools.sim.cards import SimCard
 from roamtools.sim.clock import Alarm
 from roamtools.sim.hosts import CONTROL_PORT, FRAME
+from roamtools.sim.plan import CARD_S
 from roamtools.sim.stream import Stream
-from roamwire.control import Attach, Server, encode_line
+from roamwire.control import (
+    Attach,
+    Challenge,
+    Insert,
+    Line,
+    Response,
+    Server,
+    encode_line,
+    parse_line,
+)
 from roamwire.tokens import Token
 
 if TYPE_CHECKING:
@@ -90,6 +101,9 @@ class DeskNode:
         self.screen: Frame | None = None
         self.words = 0
         self.rogue = False
+        self.chip: SimCard | None = None
+        self.forged_seqs: set[int] = set()
+        self._overheard: dict[Token, list[Response]] = {}
         self.last_line = b""
         self.unattached_since = self.clock.now
         self.no_picture_since = self.clock.now
@@ -120,6 +134,7 @@ class DeskNode:
         if self.display is not None and self.display.stream is not None:
             self.display.stream.vanish_desk()
         self.control = self.display = self.screen = None
+        self.forged_seqs.clear()
         self.words = 0
         self._alarm = Alarm(self.clock, self._wake)
         self.terminal = self._new_terminal()
@@ -140,9 +155,15 @@ class DeskNode:
 
     # Reader
 
-    def insert(self, token: Token) -> None:
+    @property
+    def forged(self) -> bool:
+        """Whether the card that is in claims to be one whose key it has not."""
+        return self.chip is not None and self.chip.forged
+
+    def insert(self, chip: SimCard) -> None:
         """A card goes in."""
-        self.card, self.card_at = token, self.clock.now
+        token = chip.token
+        self.chip, self.card, self.card_at = chip, token, self.clock.now
         self.card_events += 1
         self.no_picture_since = self.clock.now
         self.world.note(self.name, f"card {token} in")
@@ -150,14 +171,14 @@ class DeskNode:
 
     def remove(self) -> None:
         """The card goes out: whatever was on the screen is gone when this returns."""
-        self.card = None
+        self.card = self.chip = None
         self.card_events += 1
         self.world.note(self.name, "card out")
         self.reader(CardRemoved(READER, self.clock.now))
 
     def misread(self, reason: str) -> None:
         """A card that gives no number."""
-        self.card = None
+        self.card = self.chip = None
         self.card_events += 1
         self.reader(CardUnreadable(READER, reason, self.clock.now))
 
@@ -204,9 +225,23 @@ class DeskNode:
     def heard(self, stream: Stream, line: bytes) -> None:
         """A line of the server; an `alive` changes no deadline, so it ends here."""
         self.last_line = line
+        if line.startswith(b"challenge"):
+            delay = self.rng.uniform(CARD_S / 10, CARD_S)
+            self.clock.after(delay, self._sign, (stream, parse_line(line), self.chip))
+            return
         self.terminal.receive_line(stream.tag, line, self.clock.now)
         if not line.startswith(b"alive"):
             self.pump()
+
+    def _sign(self, order: tuple[Stream, Line, SimCard | None]) -> None:
+        """The card has thought about a challenge; it may be out meanwhile, and another one in."""
+        stream, challenge, chip = order
+        if chip is None or not isinstance(challenge, Challenge) or stream is not self.control:
+            return
+        kept = self._overheard.setdefault(chip.token, [])
+        answer = chip.answer(challenge, stream.peer, self.name, kept, self.rng)
+        if stream.desk_open:
+            stream.send_up(encode_line(answer))
 
     def closed(self, stream: Stream, reason: str) -> None:
         """The control connection is gone."""
@@ -284,6 +319,9 @@ class DeskNode:
         if stream is None or stream.tag != action.attempt or not stream.desk_open:
             return
         line = action.line
+        if self.forged and line.startswith(b"insert"):
+            insert = parse_line(line)
+            self.forged_seqs |= {insert.seq} if isinstance(insert, Insert) else set()
         if self.rogue and line.startswith(b"insert"):
             line = self.world.attacker.tampered(self, line)
         stream.send_up(line)

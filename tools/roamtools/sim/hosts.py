@@ -8,6 +8,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
+from roamtools.sim.cards import verify
 from roamtools.sim.clock import Alarm
 from roamtools.sim.launcher import Job, Launcher
 from roamtools.sim.plan import SLOW_LOOKUP_S
@@ -20,6 +21,7 @@ from sessionhost.core import actions, gateway
 from sessionhost.core.announcing import Standing
 from sessionhost.core.group import GroupManager
 from sessionhost.core.group_events import Outgoing
+from sessionhost.core.replies import Verified
 from sessionhost.core.server import ServerCore
 from sessionhost.core.sessions import Session
 from sessionhost.core.timing import PROFILES
@@ -36,6 +38,7 @@ FRAME = b"frame"
 MASK = IPv4Address("255.255.0.0")
 BROADCAST = "10.0.255.255"
 LOOKUP_S = (0.0003, 0.003)
+VERIFY_S = (0.0001, 0.002)
 SLOW_CYCLE_S = 50.0
 """A tenth of this time the registry's disk is busy, at each host in turn."""
 
@@ -289,8 +292,6 @@ class HostNode:
                 self._act(action)
             return
         self.world.checks.heard(stream, line)
-        if line.startswith(b"insert"):
-            self.world.checks.believed(self, core, stream, line)
         self.pump()
 
     def link_closed(self, stream: Stream) -> None:
@@ -359,16 +360,14 @@ class HostNode:
 
     def _act(self, action: actions.Action) -> None:
         if isinstance(action, actions.Send):
-            stream = self.links.get(action.link)
-            if stream is not None:
-                if not action.line.startswith(b"alive"):
-                    self.world.checks.sent(self, stream, action.line)
-                stream.send_down(action.line)
+            self._say(action)
         elif isinstance(action, actions.Lookup):
             slow = (self.clock.now / SLOW_CYCLE_S + self.number / 10) % 1 < 0.1
             delay = self.rng.uniform(*LOOKUP_S) + slow * self.rng.uniform(0, SLOW_LOOKUP_S)
             failed = slow and not self.launcher.reliable and self.rng.random() < LOOKUP_FAILS
             self.clock.after(delay, self._look_up, (self.daemon, action, failed))
+        elif isinstance(action, actions.Verify):
+            self.clock.after(self.rng.uniform(*VERIFY_S), self._verify, (self.daemon, action))
         elif isinstance(action, actions.Grant):
             self._grant(action)
         elif isinstance(action, actions.Revoke):
@@ -399,6 +398,13 @@ class HostNode:
         elif isinstance(action, actions.Report):
             self.world.note(self.name, action.text)
 
+    def _say(self, action: actions.Send) -> None:
+        stream = self.links.get(action.link)
+        if stream is not None:
+            if not action.line.startswith(b"alive"):
+                self.world.checks.sent(self, stream, action.line)
+            stream.send_down(action.line)
+
     def _order(self, action: actions.StartSession) -> None:
         if action.session not in self.launcher.jobs:  # else it is asked for once more
             self.world.checks.starting(self, action)
@@ -419,6 +425,13 @@ class HostNode:
         else:
             self.display.close(verdict.close)
 
+    def _verify(self, question: tuple[int, actions.Verify]) -> None:
+        daemon, asked = question
+        if self.core is not None and daemon == self.daemon:
+            reply = Verified(asked.data, verify(asked))
+            self.core.replied(asked.link, reply, self.clock.now)
+            self.pump()
+
     def _look_up(self, question: tuple[int, actions.Lookup, bool]) -> None:
         daemon, lookup, failed = question
         if self.core is None or daemon != self.daemon:
@@ -426,6 +439,7 @@ class HostNode:
         found = None if failed else self.world.registry.get(lookup.token)
         self.core.looked_up(lookup.link, lookup.seq, found, self.clock.now, failed=failed)
         self.world.checks.looked_up(self.core, lookup.link)
+        self.world.checks.believed(self, self.core, lookup.link)
         self.pump()
 
     def _send(self, out: Outgoing) -> None:

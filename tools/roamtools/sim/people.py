@@ -5,8 +5,9 @@ import random
 from typing import TYPE_CHECKING
 
 from dtu.core import catalogue
+from roamtools.sim.cards import SimCard
 from roamtools.sim.plan import Plan
-from roamwire.notices import DisconnectReason
+from roamwire.notices import DisconnectReason, NoticeCode
 from roamwire.tokens import Token
 from sessionhost.core.registration import Registration
 
@@ -26,14 +27,20 @@ UNKNOWN = 0.04
 REACTION_S = 3.0
 """After "signed off" or "did not start" a person pulls the card and puts it in again."""
 
-AGAIN = frozenset({catalogue.ENDED.code, 33, 34, 35, 39})
+AGAIN = frozenset(
+    {catalogue.ENDED.code, 33, 34, 35, int(NoticeCode.TOKEN_LOST), int(NoticeCode.TOO_MANY_TRIES)}
+)
+
+WITH_KEY = 3
+"""Every third card proves itself; of these nobody has a copy, but some claim to."""
 
 
 class Card:
     """One card and the person who carries it; `wrong`: it was the other one that they wanted."""
 
-    def __init__(self, token: Token) -> None:
-        self.token = token
+    def __init__(self, chip: SimCard) -> None:
+        self.chip = chip
+        self.token = chip.token
         self.desk: DeskNode | None = None
         self.wrong = False
 
@@ -49,17 +56,23 @@ class People:
         self.cards: list[Card] = []
         self.cloned: set[Token] = set()
         for number in range(max(2, int(plan.dtus * plan.cards_per_desk))):
-            token = Token("uid", f"{number:08x}")
-            self.cards.append(Card(token))
+            with_key = number % WITH_KEY == 0
+            chip = SimCard(Token("uid", f"{number:08x}"))
+            chip = SimCard.with_key(number) if with_key else chip
+            token = chip.token
+            self.cards.append(Card(chip))
             lot = rng.random()
             if lot < UNKNOWN:
                 if lot < UNKNOWN / 2:
                     world.registry[token] = Registration(f"u{number}", enabled=False)
                 continue
             world.registry[token] = Registration(f"u{number}", enabled=True)
-            if rng.random() < CLONED or number == plan.dtus // 4:
-                self.cloned.add(token)
-                self.cards.append(Card(token))
+            if rng.random() < CLONED or number in (plan.dtus // 4, plan.dtus // 4 + 1):
+                if with_key:
+                    self.cards.append(Card(SimCard.with_key(number, forged=True)))
+                else:
+                    self.cloned.add(token)
+                    self.cards.append(Card(chip))
 
     def start(self) -> None:
         """Everybody comes to work."""
@@ -86,7 +99,7 @@ class People:
         if card.desk is not None:
             card.desk.remove()
         card.desk = desk
-        desk.insert(card.token)
+        desk.insert(card.chip)
         self._world.clock.after(self._rng.uniform(20.0, 60.0), self._leave, card)
 
     def _free_desk(self) -> "DeskNode | None":
@@ -109,7 +122,7 @@ class People:
 
     def _put(self, card: Card, desk: "DeskNode") -> None:
         card.desk = desk
-        desk.insert(card.token)
+        desk.insert(card.chip)
         lot = self._rng.random()
         if lot < self._plan.bounces:
             stay = self._instant()
@@ -152,7 +165,7 @@ class People:
             desk = card.desk
             if desk is not None and desk.words in AGAIN and card.token in self._world.registry:
                 desk.remove()
-                desk.insert(card.token)
+                desk.insert(card.chip)
         self._world.clock.after(REACTION_S, self._react)
 
     def _sign_off(self, _: None) -> None:

@@ -29,6 +29,9 @@ class Plan:
 SLOW_LOOKUP_S = 0.6
 """How long a busy registry takes at most."""
 
+CARD_S = 0.4
+"""How long a card signs at most; real ones take 0.1 s (P-256) to 0.6 s (RSA 2048)."""
+
 SESSION_START_S = 0.7
 """How long an X server takes at most; measured ones take a tenth to half of a second."""
 
@@ -58,7 +61,7 @@ PICTURE_S = (
 
 
 PICTURE_AFTER_DEATH_S = (
-    2 * (host.QUESTION_S + SLOW_LOOKUP_S)
+    2 * (host.QUESTION_S + SLOW_LOOKUP_S + CARD_S)
     + host.PENDING_ROUNDS * (host.QUESTION_S + host.PENDING_RETRY_S)
     + SESSION_START_S
     + desk.DISPLAY_RETRY_S

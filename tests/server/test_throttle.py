@@ -1,0 +1,134 @@
+"""Limits: what a guess costs whom, and that nobody is stopped by what others do elsewhere."""
+
+import pytest
+
+from roamwire.tokens import Token
+from sessionhost.core import throttle
+from sessionhost.core.reasons import Reason
+from sessionhost.core.throttle import FREE_TRIES, INSERTS_AT_ONCE, Backoff, Throttle
+from sessionhost.core.timing import (
+    BACKOFF_S,
+    FORGET_FAILURE_S,
+    INSERT_PACE_S,
+    MAX_BACKOFF_S,
+    USER_TRIES_S,
+)
+
+ALICE = Token("uid", "04a1")
+CARD = Token("piv", "ab" * 20)
+
+
+def guess(limits, number, dtu="desk1", now=0.0):
+    limits.refused(Token("uid", f"{number:04x}"), dtu, Reason.NOT_REGISTERED, now)
+
+
+def test_the_wait_doubles_up_to_its_end():
+    waits, backoff, now = [], Backoff(), 0.0
+    for _ in range(FREE_TRIES + 12):
+        backoff.failed("a", now=now)
+        waits.append(backoff.wait_s("a", now=now))
+    assert waits[:FREE_TRIES] == [0] * FREE_TRIES
+    assert waits[FREE_TRIES : FREE_TRIES + 3] == [BACKOFF_S, 2 * BACKOFF_S, 4 * BACKOFF_S]
+    assert waits[-1] == MAX_BACKOFF_S
+    assert backoff.wait_s("b", now=now) == 0
+    assert backoff.wait_s("a", now=now + MAX_BACKOFF_S) == 0
+
+
+def test_time_forgets_failures_one_by_one():
+    backoff = Backoff()
+    for _ in range(3):
+        backoff.failed("a", now=0.0)
+    assert backoff.number("a", now=FORGET_FAILURE_S - 1) == 3
+    assert backoff.number("a", now=FORGET_FAILURE_S) == 2
+    assert backoff.number("a", now=10 * FORGET_FAILURE_S) == 0
+
+
+def test_the_table_is_bounded(monkeypatch):
+    monkeypatch.setattr(throttle, "MAX_KEYS", 3)
+    backoff = Backoff()
+    for name in "abcd":
+        backoff.failed(name, now=0.0)
+    assert [backoff.number(name, now=0.0) for name in "abcd"] == [0, 1, 1, 1]
+
+
+def test_guesses_stop_that_desk_alone():
+    limits = Throttle(5)
+    for number in range(FREE_TRIES + 2):
+        guess(limits, number)
+    assert limits.insert_wait_s(ALICE, "desk1", 0.0) > BACKOFF_S
+    assert limits.insert_wait_s(ALICE, "desk2", 0.0) == 0
+    assert limits.password_wait_s("alice", "desk1", 0.0) > 0
+
+
+def test_guesses_never_stop_a_card_that_proves_itself():
+    limits = Throttle(5)
+    for number in range(50):
+        guess(limits, number)
+        limits.refused(CARD, "desk1", Reason.WRONG_SIGNATURE, 0.0)
+    assert limits.insert_wait_s(CARD, "desk1", 0.0) == 0
+
+
+def test_one_wrong_badge_again_and_again_is_one_guess():
+    limits = Throttle(5)
+    for _ in range(20):
+        guess(limits, 7)
+    assert limits.insert_wait_s(Token("uid", "0007"), "desk1", 0.0) > 0
+    assert limits.insert_wait_s(ALICE, "desk1", 0.0) == 0
+
+
+@pytest.mark.parametrize("reason", [Reason.TOKEN_DISABLED, Reason.OUTSIDE_HOURS, Reason.PROOF_LATE])
+def test_what_is_no_guess_costs_nothing(reason):
+    limits = Throttle(5)
+    for _ in range(50):
+        limits.refused(ALICE, "desk1", reason, 0.0)
+    assert limits.insert_wait_s(ALICE, "desk1", 0.0) == 0
+
+
+def test_inserts_have_a_pace():
+    limits = Throttle(5)
+    waits = [limits.insert_wait_s(CARD, "desk1", 0.0) for _ in range(INSERTS_AT_ONCE + 1)]
+    assert waits == [0] * INSERTS_AT_ONCE + [INSERT_PACE_S]
+    assert limits.insert_wait_s(CARD, "desk2", 0.0) == 0
+    assert limits.insert_wait_s(CARD, "desk1", INSERT_PACE_S) == 0
+    assert limits.insert_wait_s(CARD, "desk1", INSERT_PACE_S) > 0
+
+
+def test_wrong_passwords_from_everywhere_do_not_stop_the_users_own_desk():
+    limits = Throttle(3)
+    limits.admitted("alice", "desk1")
+    for number in range(20):
+        limits.wrong_password("alice", f"evil{number}", 0.0)
+    assert limits.password_wait_s("alice", "evil99", 0.0) == USER_TRIES_S
+    assert limits.password_wait_s("alice", "desk1", 0.0) == 0
+    assert limits.password_wait_s("bob", "evil99", 0.0) == 0
+    assert limits.password_wait_s("alice", "evil99", USER_TRIES_S) == 0
+
+
+@pytest.mark.parametrize("name", ["ALICE", "alice@corp.example", "CORP\\Alice"])
+def test_a_user_under_another_name_is_the_same_one(name):
+    limits = Throttle(2)
+    limits.admitted("alice", "desk1")
+    for number in range(2):
+        limits.wrong_password(name, f"evil{number}", 0.0)
+    assert limits.password_wait_s("alice", "evil9", 0.0) > 0
+    assert limits.password_wait_s(name, "desk1", 0.0) == 0
+
+
+def test_so_many_wrong_passwords_reach_pam_for_one_user():
+    limits, reached = Throttle(5), 0
+    for number in range(1000):
+        if limits.password_wait_s("alice", f"evil{number}", 0.0) == 0:
+            reached += 1
+            limits.wrong_password("alice", f"evil{number}", 0.0)
+    assert reached == 5
+
+
+def test_the_users_own_desk_has_its_own_back_off():
+    limits = Throttle(3)
+    limits.admitted("alice", "desk1")
+    for _ in range(FREE_TRIES + 1):
+        limits.wrong_password("alice", "desk1", 0.0)
+    assert limits.password_wait_s("alice", "desk1", 0.0) > 0
+    assert limits.password_wait_s("alice", "desk2", 0.0) == 0
+    limits.right_password("alice", "desk1")
+    assert limits.password_wait_s("alice", "desk1", MAX_BACKOFF_S) == 0
