@@ -132,3 +132,16 @@ def test_the_users_own_desk_has_its_own_back_off():
     assert limits.password_wait_s("alice", "desk2", 0.0) == 0
     limits.right_password("alice", "desk1")
     assert limits.password_wait_s("alice", "desk1", MAX_BACKOFF_S) == 0
+
+
+def test_no_table_grows_without_end(monkeypatch):
+    monkeypatch.setattr(throttle, "MAX_KEYS", 3)
+    monkeypatch.setattr(throttle, "MAX_HOMES", 2)
+    limits = Throttle(1)
+    for number in range(9):
+        limits.insert_wait_s(CARD, f"desk{number}", 0.0)
+        limits.wrong_password(f"user{number}", f"desk{number}", 0.0)
+        limits.admitted(f"user{number}", "desk")
+    assert (len(limits._paces), len(limits._users), len(limits._homes)) == (3, 3, 2)
+    assert limits.password_wait_s("user8", "other", 0.0) > 0
+    assert limits.password_wait_s("user8", "desk", 0.0) == 0

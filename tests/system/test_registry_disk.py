@@ -34,7 +34,7 @@ def open_registry(tmp_path):
 def tiny_disk(tmp_path):
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
     subprocess.run(mount, check=True)
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)

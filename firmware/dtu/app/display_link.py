@@ -189,6 +189,8 @@ class _Connection(asyncio.Protocol):
         self._connecting: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._paused = False
+        self._turn: asyncio.Handle | None = None
 
     @property
     def takes_input(self) -> bool:
@@ -206,7 +208,7 @@ class _Connection(asyncio.Protocol):
         self._view.close()
         if self._connecting is not None:
             self._connecting.cancel()
-        for timer in (self._deadline, self._timer):
+        for timer in (self._deadline, self._timer, self._turn):
             if timer is not None:
                 timer.cancel()
         if self._transport is not None:
@@ -281,10 +283,32 @@ class _Connection(asyncio.Protocol):
             if rest and not self._dropped:
                 now = time.monotonic()
                 self._view.receive(rest, now)
-                self._flush()
-                self._view.paint(now)
-                self._flush()
-                self._plan()
+                self._show(now)
+        except RemoteProtocolError as error:
+            self._lost(f"protocol: {error}")
+
+    def _show(self, now: float) -> None:
+        """Answer, paint, and come back if a turn was not enough: keys and heartbeats go first.
+
+        Until then nothing is read, so that what is kept of the session's bytes is one read at most.
+        """
+        self._flush()
+        self._view.paint(now)
+        self._flush()
+        self._plan()
+        if self._transport is None or self._dropped:
+            return
+        if self._view.unfinished != self._paused:
+            self._paused = not self._paused
+            (self._transport.pause_reading if self._paused else self._transport.resume_reading)()
+        if self._paused and self._turn is None:
+            self._turn = asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._turn = None
+        try:
+            self._view.go_on()
+            self._show(time.monotonic())
         except RemoteProtocolError as error:
             self._lost(f"protocol: {error}")
 

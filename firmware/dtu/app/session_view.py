@@ -20,9 +20,12 @@ from dtu.core.rfb import (
 )
 from dtu.core.rfb.events import Bytes
 from dtu.core.rfb.quality import QualityPolicy
+from dtu.core.rfb.work import TURN_WORK
 from dtu.drivers.display.base import Screen
 
 _LOG = logging.getLogger(__name__)
+
+_MOST_TOUCHED_BYTES = 3840 * 2160 * 4
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ ViewEvent = Painted | LedState
 class SessionView:
     """Feed `receive`, send `data_to_send`, then `paint`: the next frame is asked for before it.
 
+    While it is `unfinished` receive nothing more, let others have their turn, and `go_on` instead.
     `painted` is true from the first whole frame on. Times are seconds of CLOCK_MONOTONIC; at
     `next_deadline` call `handle_deadline`, and send again.
     """
@@ -49,7 +53,7 @@ class SessionView:
         layout: tuple[Rect, ...],
         on_event: Callable[[ViewEvent], None],
     ) -> None:
-        self.client = RfbClient(layout)
+        self.client = RfbClient(layout, turn_work=TURN_WORK)
         self.painted = False
         self._name = name
         self._screen = screen
@@ -71,6 +75,15 @@ class SessionView:
         """Take what the session sent."""
         self._quality.received(len(data), now)
         self.client.receive_data(data)
+
+    @property
+    def unfinished(self) -> bool:
+        """True if what has come was too much work for one turn."""
+        return not self._closed and self.client.unfinished
+
+    def go_on(self) -> None:
+        """Decode more of what has come."""
+        self.client.go_on()
 
     def paint(self, now: float) -> None:
         """Do what the session's messages say; the screen is painted once for all of them.
@@ -138,6 +151,8 @@ def _touch_pages(picture: Bytes) -> None:
     """Make the kernel hand out a new framebuffer's memory, without changing what is in it.
 
     That takes 2 to 20 ms for 8 MiB: better now, while the server makes the first frame, than
-    when it is here.
+    when it is here. A much larger one would hold up the event loop.
     """
+    if picture.nbytes > _MOST_TOUCHED_BYTES:
+        return
     picture.reshape(-1)[:: mmap.PAGESIZE] |= 0

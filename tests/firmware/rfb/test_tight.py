@@ -179,3 +179,56 @@ def test_a_cut_jpeg_is_refused(client, server, feed):
     data = simplejpeg.encode_jpeg(random_rgb(40, 30), 90, "RGB")[:-200]
     body = bytes((JPEG,)) + server.length(len(data)) + data
     assert failure(feed(client, server.update(server.tight(0, 0, 40, 30, body)))) == "jpeg"
+
+
+def jpeg_of(server, width, height, change=lambda data: data):
+    data = change(simplejpeg.encode_jpeg(random_rgb(width, height), 90, "RGB"))
+    return bytes((JPEG,)) + server.length(len(data)) + data
+
+
+def at_marker(marker, offset, value):
+    """Another byte in the segment of this marker."""
+
+    def change(data):
+        at = data.index(bytes((0xFF, marker))) + offset
+        return data[:at] + bytes((value,)) + data[at + 1 :]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (at_marker(0xC0, 1, 0xC2), "jpeg-kind"),  # progressive
+        (at_marker(0xC0, 1, 0xC9), "jpeg-kind"),  # arithmetic coding
+        (at_marker(0xC0, 9, 1), "jpeg-scans"),
+        (at_marker(0xDA, 4, 1), "jpeg-scans"),
+        (at_marker(0xC0, 6, 0), "jpeg-size"),
+        (at_marker(0xDB, 0, 0xAA), "jpeg"),  # garbage between segments
+        (at_marker(0xDB, 1, 0xD0), "jpeg"),  # a marker without a length
+        (lambda data: data[:300], "jpeg"),
+        (lambda data: b"\xff\xd8\xff", "jpeg"),
+    ],
+)
+def test_jpegs_that_cost_too_much_or_are_none(client, server, feed, change, reason):
+    good, bad = jpeg_of(server, 40, 30), jpeg_of(server, 40, 30, change)
+    # After a good one too, whose header is known by then.
+    first = server.update(server.tight(0, 0, 40, 30, good))
+    events = feed(client, first + server.update(server.tight(0, 0, 40, 30, bad)))
+    assert failure(events[-1:]) == reason
+
+
+@pytest.mark.parametrize("size", [(0, 30), (40, 0), (0, 0)])
+def test_a_jpeg_for_a_rectangle_without_area_is_refused(client, server, feed, size):
+    """To libturbojpeg a width of 0 means: as wide as the JPEG says."""
+    body = jpeg_of(server, 40, 30)
+    assert failure(feed(client, server.update(server.tight(0, 0, *size, body)))) == "jpeg-size"
+
+
+def test_a_jpeg_writes_nothing_beside_its_rectangle(client, server, feed):
+    before = client.framebuffer.copy()
+    feed(client, server.update(server.tight(11, 7, 40, 30, jpeg_of(server, 40, 30))))
+    changed = (client.framebuffer != before).any(axis=2)
+    assert changed[7:37, 11:51].any(axis=0).all()
+    changed[7:37, 11:51] = False
+    assert not changed.any()

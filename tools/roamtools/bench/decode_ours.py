@@ -28,9 +28,21 @@ class _Plain(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         now = time.monotonic()
         self._view.receive(data, now)
+        self._show(now)
+
+    def _show(self, now: float) -> None:
         self._transport.write(self._view.data_to_send())
         self._view.paint(now)
         self._transport.write(self._view.data_to_send())
+        if self._view.unfinished:
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._go_on)
+        else:
+            self._transport.resume_reading()
+
+    def _go_on(self) -> None:
+        self._view.go_on()
+        self._show(time.monotonic())
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended.set_result(None)

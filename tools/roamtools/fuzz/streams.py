@@ -1,6 +1,7 @@
 """Good streams and how they are spoilt, all from one seed. Nothing is decoded here."""
 
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from dtu.core.rfb import requests
 from roamtools.fuzz.encoder import KINDS, Encoder
+from roamtools.fuzz.heavy import heavy
 
 WIDTH, HEIGHT = 320, 200
 HUGE = (7680, 4320)
@@ -15,7 +17,12 @@ HUGE_RECT = (2048, 1024)
 HUGE_SHARE = 0.02
 """So many streams have the largest framebuffer and rectangles that a terminal takes."""
 
+HEAVY_SHARE = 0.04
+USES = 4
+
 MOST_CHANGES = 6
+LONGEST_CHANGE_DIGITS = 4.5
+"""Changes have 1 to 30,000 bytes, each order of magnitude as often as the others."""
 
 _NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
@@ -35,7 +42,10 @@ def good(rng: random.Random, huge_share: float = HUGE_SHARE) -> Stream:
     numbers = np.random.default_rng(rng.getrandbits(64))
     kinds = [*KINDS, "extensions"] * 2
     rng.shuffle(kinds)
-    data = start
+    # A first frame that is whole: only then anything is shown.
+    data = start + encoder.update(
+        encoder.rect(0, 0, WIDTH, HEIGHT, requests.TIGHT, b"\x80" + rng.randbytes(3))
+    )
     if rng.random() < huge_share:
         data += _huge(encoder, rng)
     for kind in kinds:
@@ -55,48 +65,74 @@ def _huge(encoder: Encoder, rng: random.Random) -> bytes:
     data = encoder.update(encoder.rect(0, 0, *HUGE, requests.DESKTOP_SIZE, b""))
     # All of the framebuffer is touched: what the process takes beyond it is then seen.
     data += encoder.update(encoder.rect(0, 0, *HUGE, requests.TIGHT, b"\x80\x01\x02\x03"))
+    # All of it moves by a few pixels: source and target overlap.
+    data += encoder.update(
+        encoder.rect(7, 5, HUGE[0] - 7, HUGE[1] - 5, requests.COPY_RECT, bytes(4))
+    )
     picture = np.full((HUGE_RECT[1], HUGE_RECT[0], 3), rng.randrange(256), np.uint8)
     for kind in ("jpeg", "copy", "gradient", "palette", "zrle"):
         data += encoder.update(encoder.picture(rng.randrange(5000), 9, picture, kind))
     return data
 
 
-def spoilt(stream: Stream, rng: random.Random) -> bytes:
+@dataclass(frozen=True)
+class Spoilt:
+    """A stream with changes; `runs` are where bytes stand that the good one has not there."""
+
+    data: bytes
+    runs: tuple[tuple[int, int], ...]
+
+    def mutated(self, taken: int) -> int:
+        """How many of the first so many bytes were changed or put in."""
+        return sum(max(min(end, taken) - start, 0) for start, end in self.runs)
+
+
+def spoilt(stream: Stream, rng: random.Random) -> Spoilt:
     """The stream with a few changes, of which each could make a decoder believe something."""
     data = bytearray(stream.data)
+    marks = bytearray(len(data))
     for _ in range(rng.randint(1, MOST_CHANGES)):
         first = 0 if rng.random() < 0.05 else min(stream.handshake, len(data) - 1)
         at = rng.randrange(first, len(data))
-        _change(data, at, rng)
-    return bytes(data)
+        start, end, new = _change(data, at, rng)
+        data[start:end] = new
+        marks[start:end] = b"\1" * len(new)
+    runs = tuple(match.span() for match in re.finditer(rb"\x01+", marks))
+    return Spoilt(bytes(data), runs)
 
 
-def _change(data: bytearray, at: int, rng: random.Random) -> None:
-    match rng.randrange(6):
-        case 0:
-            data[at] ^= 1 << rng.randrange(8)
-        case 1:
-            data[at] = rng.randrange(256)
-        case 2:
-            size = rng.choice((1, 2, 4))
-            number = rng.choice(_NUMBERS) & (1 << 8 * size) - 1
-            data[at : at + size] = number.to_bytes(size, "big")
-        case 3:
-            del data[at : at + rng.randint(1, 40)]
-            data.append(0)
+def _change(data: bytearray, at: int, rng: random.Random) -> tuple[int, int, bytes]:
+    """From where to where to put which bytes instead."""
+    many = int(10 ** rng.uniform(0, LONGEST_CHANGE_DIGITS))
+    kind = rng.randrange(7)
+    if kind == 0:
+        new = bytes((data[at] ^ 1 << rng.randrange(8),))
+    elif kind == 1:
+        size = rng.choice((1, 2, 4))
+        new = (rng.choice(_NUMBERS) & (1 << 8 * size) - 1).to_bytes(size, "big")
+    elif kind == 2:
+        new = rng.randbytes(1)
+    else:
+        new = rng.randbytes(many)
+    match kind:
         case 4:
-            data[at:at] = rng.randbytes(rng.randint(1, 40))
-        case _:
-            size = rng.choice((1, 12, 40, 400))
-            data[at:at] = data[at : at + size]
+            return at, at + rng.randint(1, 40), b""
+        case 5:
+            return at, at, new
+        case 6:
+            return at, at, bytes(data[at : at + many])
+    return at, at + len(new), new
 
 
-def cases(seed: int, recorded: list[Stream]) -> Iterator[tuple[bytes, random.Random]]:
+def cases(seed: int, recorded: list[Stream]) -> Iterator[tuple[Spoilt, random.Random]]:
     """Spoilt streams without end, and the generator that may go on choosing for each.
 
-    A recording is used as often as a scripted stream, if there is any.
+    A recording is used as often as a scripted stream, if there is any; each scripted one a few
+    times, because making it takes longer than decoding it.
     """
     rng = random.Random(seed)
     while True:
-        stream = rng.choice(recorded) if recorded and rng.random() < 0.5 else good(rng)
-        yield spoilt(stream, rng), rng
+        made = Stream(*heavy(rng)) if rng.random() < HEAVY_SHARE else good(rng)
+        for _ in range(USES):
+            stream = rng.choice(recorded) if recorded and rng.random() < 0.5 else made
+            yield spoilt(stream, rng), rng

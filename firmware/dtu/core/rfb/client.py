@@ -34,10 +34,14 @@ from dtu.core.rfb.limits import (
 )
 from dtu.core.rfb.lossy import LossyTiles
 from dtu.core.rfb.plain import decode_hextile, decode_raw, decode_rre
-from dtu.core.rfb.reader import Need, Reader, ShortError
+from dtu.core.rfb.reader import Need, Reader, ShortError, Steps
 from dtu.core.rfb.tight import TightDecoder
+from dtu.core.rfb.work import EVENT_WORK, MESSAGE_WORK, RECT_WORK, RESIZE_WORK, Work
 from dtu.core.rfb.zrle import ZrleDecoder
 from roamwire.errors import LocalProtocolError, RemoteProtocolError
+
+UNBOUND = 1 << 62
+"""Work of a turn that ends when the bytes do."""
 
 _RECT = struct.Struct(">HHHHi")
 """How each rectangle begins: place, size, encoding."""
@@ -48,7 +52,9 @@ class RfbClient:
 
     Feed `receive_data`, then fetch `next_event` until None and send `data_to_send`. With a
     `layout` the session is asked, once it says that it can be, to have these screens: their
-    places in pixels of one framebuffer. `pictures` are the encodings to ask for, best first.
+    places in pixels of one framebuffer. `pictures` are the encodings to ask for, best first. With
+    `turn_work`, see `work`, each call decodes about so much at most; while `unfinished` call
+    `go_on`, and better feed nothing.
     """
 
     def __init__(
@@ -57,12 +63,15 @@ class RfbClient:
         quality: int | None = 8,
         compression: int = 1,
         pictures: Sequence[int] = requests.PICTURES,
+        turn_work: int = UNBOUND,
     ) -> None:
         if layout:
             check_layout(layout)
         self._layout = tuple(layout)
         self._pictures = tuple(pictures)
         self._set_encodings = requests.set_encodings(self._pictures, quality, compression)
+        self._turn_work = turn_work
+        self._work = Work()
         self._tight = TightDecoder()
         self._zrle = ZrleDecoder()
         self._framebuffer: Framebuffer | None = None
@@ -73,6 +82,7 @@ class RfbClient:
         self._short = 0
         self._resized = False
         self._failed = False
+        self._taken = 0
         self._extended_keys = False
         self._more_buttons = False
         self._continuous = False
@@ -83,17 +93,22 @@ class RfbClient:
 
     def receive_data(self, data: bytes) -> None:
         """Take what the server sent, in any pieces; trouble comes out as a `Failed` event."""
-        if self._failed:
-            return
-        reader = self._reader
-        reader.data += data
+        if not self._failed:
+            self._reader.feed(data)
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Decode what has come, until it is used up or the turn's work is done."""
+        reader, work = self._reader, self._work
+        work.left = self._turn_work
         try:
-            while len(reader) >= abs(self._needed):
+            while work.left > 0 and len(reader) >= abs(self._needed):
+                reader.gather()
                 step = reader.take(self._needed) if self._needed > 0 else b""
                 self._needed = self._parser.send(step)
-            reader.drop()
         except RemoteProtocolError as error:
             self._failed = True
+            self._taken = reader.taken
             self._reader = Reader()
             self._events.append(Failed(error))
 
@@ -101,6 +116,11 @@ class RfbClient:
         """Read nothing any more; what the parser keeps alive, this object and its pixels, goes."""
         self._failed = True
         self._parser.close()
+
+    @property
+    def unfinished(self) -> bool:
+        """True if `go_on` has something to do before more bytes come."""
+        return not self._failed and len(self._reader) >= abs(self._needed)
 
     def data_to_send(self) -> bytes:
         """What must go to the server now; empty if nothing."""
@@ -115,7 +135,12 @@ class RfbClient:
     @property
     def needed(self) -> int:
         """Bytes that complete the next step; feeding just these shows where messages end."""
-        return abs(self._needed) - len(self._reader)
+        return max(abs(self._needed) - len(self._reader), 0)
+
+    @property
+    def taken(self) -> int:
+        """Bytes that were decoded; those of what the client has failed at are among them."""
+        return self._taken if self._failed else self._reader.taken
 
     @property
     def connected(self) -> bool:
@@ -193,12 +218,14 @@ class RfbClient:
     def _emit(self, event: RfbEvent) -> None:
         if len(self._events) >= MAX_BATCH_EVENTS:
             raise RemoteProtocolError("event-flood", f"{len(self._events)} events in one read")
+        self._work.left -= EVENT_WORK
         self._events.append(event)
 
     def _run(self) -> Need:
         yield from self._handshake()
         while True:
             message = (yield 1)[0]
+            self._work.left -= MESSAGE_WORK
             if message == 0:
                 yield from self._update()
             elif message == 1:
@@ -240,7 +267,7 @@ class RfbClient:
         self._output.append(requests.EXCLUSIVE)
         width, height, length = struct.unpack(">HH16xI", (yield 24))
         name = yield from _text(length)
-        self._framebuffer = Framebuffer(width, height)
+        self._framebuffer = Framebuffer(width, height, work=self._work)
         self._output += (requests.set_pixel_format(), self._set_encodings)
         self._output.append(requests.update_request(0, 0, width, height, False))
         self._emit(Connected(width, height, name))
@@ -255,8 +282,10 @@ class RfbClient:
         (count,) = struct.unpack(">xH", (yield 3))
         rects: list[Rect] = []
         self._resized = False
-        reader = self._reader
+        reader, work = self._reader, self._work
         for _ in range(count):
+            if work.left <= 0:
+                yield 0
             if len(reader.data) - reader.at < _RECT.size:
                 yield -_RECT.size
             x, y, width, height, encoding = _RECT.unpack_from(reader.data, reader.at)
@@ -264,12 +293,19 @@ class RfbClient:
             rect = Rect(x, y, width, height)
             if encoding in requests.PICTURES:
                 self._buffer.check_rect(rect)
-                if not (encoding == requests.TIGHT and self._quick_tight(rect)):
+                if encoding == requests.TIGHT:
+                    while not self._quick_tight(rect):
+                        yield self._short
+                    if self._tight.rest is not None:
+                        yield from self._slow_tight(self._tight.rest)
+                else:
                     yield from self._picture(rect, encoding)
+                    work.left -= RECT_WORK
                 rects.append(rect)
             elif encoding == requests.LAST_RECT:
                 break
             else:
+                work.left -= RECT_WORK
                 yield from self._extension(rect, encoding)
         self._ask_for_more()
         self._buffer.lossy.number += 1
@@ -328,15 +364,15 @@ class RfbClient:
         self._buffer.mark_painted(rect)
         return True
 
+    def _slow_tight(self, rest: Steps) -> Steps:
+        self._tight.rest = None
+        yield from rest
+
     def _picture(self, rect: Rect, encoding: int) -> Need:
         buffer = self._buffer
-        if encoding == requests.TIGHT:
-            yield self._short
-            while not self._quick_tight(rect):
-                yield self._short
-        elif encoding == requests.COPY_RECT:
+        if encoding == requests.COPY_RECT:
             source_x, source_y = struct.unpack(">HH", (yield 4))
-            buffer.copy(source_x, source_y, rect)
+            yield from buffer.copy(source_x, source_y, rect)
         elif encoding == requests.ZRLE:
             yield from self._zrle.decode(buffer, rect)
         elif encoding == requests.HEXTILE:
@@ -351,7 +387,12 @@ class RfbClient:
         buffer = self._buffer
         if (width, height) == (buffer.width, buffer.height):
             return
-        self._framebuffer = Framebuffer(width, height, buffer.lossy.number)
+        number = buffer.lossy.number
+        # Two of them at once could be more than there is.
+        del buffer
+        self._framebuffer = None
+        self._work.left -= RESIZE_WORK
+        self._framebuffer = Framebuffer(width, height, number, self._work)
         self._resized = True
         self._emit(Resized(width, height))
 

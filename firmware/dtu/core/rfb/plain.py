@@ -10,6 +10,7 @@ from dtu.core.rfb.events import Rect
 from dtu.core.rfb.framebuffer import Framebuffer
 from dtu.core.rfb.limits import MAX_PIECE_BYTES
 from dtu.core.rfb.reader import Need, Reader, ShortError
+from dtu.core.rfb.work import RECT_WORK, SUBRECT_WORK
 from roamwire.errors import RemoteProtocolError
 
 _TILE = 16
@@ -34,8 +35,9 @@ def decode_rre(framebuffer: Framebuffer, rect: Rect) -> Need:
     count, background = struct.unpack(">I4s", (yield 8))
     if count > rect.width * rect.height:
         raise RemoteProtocolError("rre-count", f"{count} in {rect}")
+    yield from framebuffer.fill(rect, _colour(background))
     area = framebuffer.area(rect)
-    area[...] = _colour(background)
+    work = framebuffer.work
     most = MAX_PIECE_BYTES // _RRE_SUBRECT.size
     while count:
         piece = min(count, most)
@@ -45,12 +47,17 @@ def decode_rre(framebuffer: Framebuffer, rect: Rect) -> Need:
             if x + width > rect.width or y + height > rect.height:
                 raise RemoteProtocolError("rre-outside", f"{(x, y, width, height)} in {rect}")
             area[y : y + height, x : x + width] = _colour(colour)
+            work.left -= SUBRECT_WORK + width * height
+            if work.left <= 0:
+                yield 0
 
 
 def decode_hextile(framebuffer: Framebuffer, rect: Rect, reader: Reader) -> Need:
     """Tiles of 16x16 with few rectangles each; colours last from tile to tile."""
     colours = _Colours()
     for tile in _tiles(rect):
+        if framebuffer.work.left <= 0:
+            yield 0
         while True:
             start = reader.at
             try:
@@ -80,6 +87,7 @@ def _take_tile(framebuffer: Framebuffer, tile: Rect, reader: Reader, colours: _C
     """Take one tile, or raise `ShortError`; what it has painted by then is painted again."""
     kind = reader.byte()
     area = framebuffer.area(tile)
+    framebuffer.work.left -= RECT_WORK
     if kind & _RAW:
         data = reader.take(tile.width * tile.height * 4)
         area[...] = np.frombuffer(data, "<u4").reshape(tile.height, tile.width)
@@ -91,6 +99,7 @@ def _take_tile(framebuffer: Framebuffer, tile: Rect, reader: Reader, colours: _C
     each = 6 if coloured else 2
     data = reader.take(count * each)
     area[...] = background
+    framebuffer.work.left -= count * SUBRECT_WORK
     for at in range(0, len(data), each):
         place, size = data[at + each - 2], data[at + each - 1]
         x, y, width, height = place >> 4, place & 15, (size >> 4) + 1, (size & 15) + 1

@@ -94,7 +94,7 @@ class QualityPolicy:
         """An update ended: what it changed, its number for `LossyTiles`."""
         pixels = sum(rect.width * rect.height for rect in rects)
         if self._asked is not None:
-            answered = sum(overlap(rect, each) for rect in rects for each in self._asked.rects)
+            answered = overlap(rects, self._asked.rects)
             self._left -= answered
             pixels -= answered
         self._recent.append((now, number, pixels))

@@ -4,7 +4,11 @@ from collections.abc import Generator
 
 Need = Generator[int, bytes, None]
 """A parser in steps. It yields how many bytes it needs next and is sent exactly these; or it yields
--n and goes on when n bytes have come, which it then takes from the reader itself."""
+-n and goes on when n bytes have come, which it then takes from the reader itself; or it yields 0,
+needs nothing and lets others have their turn if it has worked enough."""
+
+Steps = Generator[int, bytes, None]
+"""The rest of a rectangle whose bytes are all here: yields 0 only."""
 
 
 class ShortError(Exception):
@@ -16,17 +20,45 @@ class ShortError(Exception):
 
 
 class Reader:
-    """A buffer and the place in it; who gets `ShortError` puts the place back and waits."""
+    """Bytes and the place in them; who gets `ShortError` puts the place back and waits.
 
-    __slots__ = ("at", "data")
+    What comes is only put to the rest, by a copy of both, when `gather` is called: who does so when
+    enough has come for a step copies each byte a few times at most, however small the pieces are.
+    """
+
+    __slots__ = ("_coming", "_fed", "_later", "at", "data")
 
     def __init__(self) -> None:
-        self.data = bytearray()
+        self.data = b""
         self.at = 0
+        self._coming: list[bytes] = []
+        self._later = 0
+        self._fed = 0
 
     def __len__(self) -> int:
         """Bytes that have not been taken."""
-        return len(self.data) - self.at
+        return len(self.data) - self.at + self._later
+
+    def feed(self, data: bytes) -> None:
+        """Keep what has come."""
+        self._coming.append(data)
+        self._later += len(data)
+        self._fed += len(data)
+
+    @property
+    def taken(self) -> int:
+        """Bytes that have been taken."""
+        return self._fed - len(self)
+
+    def gather(self) -> None:
+        """Make all that has come ready to be taken."""
+        if self._later:
+            if self.at < len(self.data):
+                self._coming.insert(0, self.data[self.at :])
+            self.data = self._coming[0] if len(self._coming) == 1 else b"".join(self._coming)
+            self.at = 0
+            self._coming = []
+            self._later = 0
 
     def byte(self) -> int:
         """Take one byte as a number."""
@@ -38,15 +70,9 @@ class Reader:
 
     def take(self, size: int) -> bytes:
         """Take so many bytes."""
-        end = self.at + size
+        at = self.at
+        end = at + size
         if end > len(self.data):
             raise ShortError(end)
-        with memoryview(self.data) as view:
-            taken = bytes(view[self.at : end])
         self.at = end
-        return taken
-
-    def drop(self) -> None:
-        """Forget what was taken."""
-        del self.data[: self.at]
-        self.at = 0
+        return self.data[at:end]

@@ -7,11 +7,12 @@ Source: the RFB community specification, "Tight Encoding", for 32-bit true colou
 import zlib
 
 import numpy as np
-import simplejpeg
 
-from dtu.core.rfb.events import Bytes, Rect
+from dtu.core.rfb.events import Rect
 from dtu.core.rfb.framebuffer import Framebuffer, Pixels, check_work
-from dtu.core.rfb.reader import Reader
+from dtu.core.rfb.reader import Reader, Steps
+from dtu.core.rfb.turbojpeg import JpegDecoder
+from dtu.core.rfb.work import DIAGONAL_WORK, PACKED_PIXEL_WORK, RECT_WORK, STEP_PIXELS, Work
 from roamwire.errors import RemoteProtocolError
 
 _FILL, _JPEG = 8, 9
@@ -26,20 +27,25 @@ class TightDecoder:
 
     def __init__(self) -> None:
         self._streams = [zlib.decompressobj() for _ in range(_STREAMS)]
-        self._scratch = bytearray()
+        self._decoder = JpegDecoder()
+        self.rest: Steps | None = None
 
     def decode(self, framebuffer: Framebuffer, rect: Rect, reader: Reader) -> None:
         """Take one rectangle, or raise `ShortError` and change nothing but the reader's place.
 
         Plain calls, not steps: a page has hundreds of rectangles, and a step costs as much as a
-        small fill. Raises RemoteProtocolError on bytes that are no Tight.
+        small fill. If what is left to paint takes long it is in `rest`, which the caller takes and
+        runs to its end. Raises RemoteProtocolError on bytes that are no Tight.
         """
         control = reader.byte()
         kind = control >> 4
         if kind == _FILL:
             colour = int.from_bytes(reader.take(3), "big")
             self._reset(control)
-            framebuffer.area(rect)[...] = colour
+            if rect.width * rect.height <= STEP_PIXELS:
+                framebuffer.area(rect)[...] = colour
+            else:
+                self.rest = framebuffer.fill(rect, colour)
         elif kind == _JPEG:
             data = reader.take(_compact_length(reader))
             self._reset(control)
@@ -48,6 +54,7 @@ class TightDecoder:
             self._basic(framebuffer, rect, reader, control)
         else:
             raise RemoteProtocolError("tight-control", f"{control:#04x}")
+        framebuffer.work.left -= RECT_WORK
 
     def _reset(self, control: int) -> None:
         if control & 0x0F:
@@ -62,43 +69,27 @@ class TightDecoder:
             colours = reader.byte() + 1
             palette = _palette(reader.take(colours * 3))
             row_bytes = (rect.width + 7) // 8 if colours == 2 else rect.width
-            data = self._data(reader, control, row_bytes * rect.height)
+            data = self._data(framebuffer.work, reader, control, row_bytes * rect.height)
             if colours == 2:
                 _put_two_colours(framebuffer, rect, palette, data)
             else:
                 _put_palette(framebuffer, rect, palette, data)
         elif chosen in (_FILTER_COPY, _FILTER_GRADIENT):
-            data = self._data(reader, control, rect.width * rect.height * 3)
+            data = self._data(framebuffer.work, reader, control, rect.width * rect.height * 3)
             if chosen == _FILTER_GRADIENT:
-                data = _undo_gradient(data, rect.width, rect.height)
-            framebuffer.put_rgb(rect, data)
+                self.rest = _put_gradient(framebuffer, rect, data)
+            else:
+                framebuffer.put_rgb(rect, data)
         else:
             raise RemoteProtocolError("tight-filter", str(chosen))
 
     def _jpeg(self, framebuffer: Framebuffer, rect: Rect, data: bytes) -> None:
-        """Into the framebuffer's own memory if the rectangle has all of its width, else by a copy.
-
-        The buffer has the rectangle's size, so that a JPEG that claims more is refused before it
-        gets any memory. Fresh memory for each would take 8 % more time.
-        """
         check_work(rect)
-        shape = (rect.height, rect.width, 4)
-        size = rect.height * rect.width * 4
-        whole_rows = rect.width == framebuffer.width
-        if not whole_rows and len(self._scratch) < size:
-            self._scratch = bytearray(size)
-        target = framebuffer.rows(rect) if whole_rows else memoryview(self._scratch)[:size]
-        try:
-            picture: Bytes = simplejpeg.decode_jpeg(data, "BGRX", fastdct=True, buffer=target)
-        except (ValueError, RuntimeError) as error:
-            raise RemoteProtocolError("jpeg", str(error)) from None
-        if picture.shape != shape:
-            raise RemoteProtocolError("jpeg-size", f"{picture.shape} for {rect}")
-        if not whole_rows:
-            framebuffer.put_bgrx(rect, picture)
+        framebuffer.work.left -= rect.width * rect.height * PACKED_PIXEL_WORK
+        self._decoder.decode(data, framebuffer.array, framebuffer.address, rect)
         framebuffer.lossy.mark(rect)
 
-    def _data(self, reader: Reader, control: int, size: int) -> bytes:
+    def _data(self, work: Work, reader: Reader, control: int, size: int) -> bytes:
         """The filtered bytes, `size` of them; few enough are sent as they are."""
         small = size < _UNCOMPRESSED_BELOW
         packed = reader.take(size if small else _compact_length(reader))
@@ -110,6 +101,7 @@ class TightDecoder:
             data = self._streams[control >> 4 & 3].decompress(packed, size + 1)
         except zlib.error as error:
             raise RemoteProtocolError("tight-zlib", str(error)) from None
+        work.left -= size * PACKED_PIXEL_WORK // 3
         if len(data) != size:
             raise RemoteProtocolError("tight-size", f"{len(data)} instead of {size} bytes")
         return data
@@ -146,19 +138,20 @@ def _put_two_colours(framebuffer: Framebuffer, rect: Rect, palette: Pixels, data
     framebuffer.area(rect)[...] = palette.take(bits, mode="clip")
 
 
-def _undo_gradient(data: bytes, width: int, height: int) -> bytes:
+def _put_gradient(framebuffer: Framebuffer, rect: Rect, data: bytes) -> Steps:
     """Each pixel is a difference to clamp(left + above - above-left), per colour.
 
     Pixels of one anti-diagonal depend only on earlier ones, so each is computed as a whole. In
     a flat array an anti-diagonal is a slice whose step is one less than the row length.
     """
     if not data:
-        return data
+        return
+    work, width, height = framebuffer.work, rect.width, rect.height
     row = width + 1
     flat = np.zeros(((height + 1) * row, 3), np.int16)
-    differences = flat.reshape(height + 1, row, 3)
+    colours = flat.reshape(height + 1, row, 3)
     # Differences wait in the place of their results; row 0 and column 0 stay the black outside.
-    differences[1:, 1:] = np.frombuffer(data, np.uint8).reshape(height, width, 3)
+    colours[1:, 1:] = np.frombuffer(data, np.uint8).reshape(height, width, 3)
     for diagonal in range(width + height - 1):
         first = max(0, diagonal - width + 1)
         count = min(height - 1, diagonal) - first + 1
@@ -170,4 +163,7 @@ def _undo_gradient(data: bytes, width: int, height: int) -> bytes:
         corner = flat[start - row - 1 : stop - row - 1 : step]
         here = flat[start:stop:step]
         here[...] = (here + np.clip(left + above - corner, 0, 255)) & 0xFF
-    return differences[1:, 1:].astype(np.uint8).tobytes()
+        work.left -= DIAGONAL_WORK
+        if work.left <= 0:
+            yield 0
+    framebuffer.put_rgb(rect, colours[1:, 1:].astype(np.uint8).tobytes())

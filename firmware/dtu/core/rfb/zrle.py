@@ -9,6 +9,7 @@ from dtu.core.rfb.events import Rect
 from dtu.core.rfb.framebuffer import Framebuffer, Pixels
 from dtu.core.rfb.limits import MAX_PIECE_BYTES
 from dtu.core.rfb.reader import Need, Reader, ShortError
+from dtu.core.rfb.work import PACKED_PIXEL_WORK, RECT_WORK, RUN_WORK
 from roamwire.errors import RemoteProtocolError
 
 _SIDE = 64
@@ -27,6 +28,8 @@ class ZrleDecoder:
         left = int.from_bytes((yield 4), "big")
         tiles = Reader()
         for tile in _tiles(rect):
+            if framebuffer.work.left <= 0:
+                yield 0
             while not _take_tile(framebuffer, tile, tiles):
                 packed = self._stream.unconsumed_tail
                 if not packed:
@@ -34,8 +37,8 @@ class ZrleDecoder:
                         raise RemoteProtocolError("zrle-size", "too few bytes")
                     packed = yield min(left, MAX_PIECE_BYTES)
                     left -= len(packed)
-                tiles.drop()
-                tiles.data += self._unpack(packed)
+                tiles.feed(self._unpack(packed))
+                tiles.gather()
         rest = self._unpack(self._stream.unconsumed_tail)
         while left:
             packed = yield min(left, MAX_PIECE_BYTES)
@@ -63,12 +66,15 @@ def _tiles(rect: Rect) -> Iterator[Rect]:
 def _take_tile(framebuffer: Framebuffer, tile: Rect, reader: Reader) -> bool:
     """False, and nothing has changed, if the tile is not here whole."""
     start = reader.at
+    framebuffer.work.left -= RECT_WORK
     try:
         pixels = _tile(reader, tile.width, tile.height)
     except ShortError:
         reader.at = start
         return False
     framebuffer.area(tile)[...] = pixels
+    each = RUN_WORK if reader.data[start] >= _PLAIN_RLE else PACKED_PIXEL_WORK
+    framebuffer.work.left -= (reader.at - start) * each
     return True
 
 
