@@ -99,7 +99,7 @@ def epochs_forgotten_at_restart(self, session):
     _adopt(self, dataclasses.replace(session, epoch=0))
 
 
-@mutant("settled", "attached", "one screen", target=ServerCore, attribute="_leave")
+@mutant("settled", "attached", "one screen", "blocked", target=ServerCore, attribute="_leave")
 def remove_ignored(self, link, now):
     link.inserting = None
 
