@@ -32,7 +32,9 @@ from sessionhost.core.actions import (
     StartSession,
     Verify,
 )
-from sessionhost.core.group import GroupManager, Standing, TokenAsked
+from sessionhost.core.announcing import Standing
+from sessionhost.core.group import GroupManager
+from sessionhost.core.group_events import TokenAsked
 from sessionhost.core.registration import Registration
 from sessionhost.core.replies import PasswordChecked, Registered, Verified
 from sessionhost.core.server import DEFAULT_POLICY, ServerCore

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from roamwire.addresses import Address
 from roamwire.control import Line, Offer, Server
-from roamwire.datagrams import Claim, Datagram, Interface
-from roamwire.limits import MAX_INTEGER, MAX_NAME_CHARS
+from roamwire.datagrams import BlockEntry, Claim, Datagram, Interface
+from roamwire.limits import MAX_INTEGER, MAX_NAME_CHARS, MAX_STAMP
 from roamwire.tokens import KINDS, Token
 
 LINES = typing.get_args(Line)
@@ -38,6 +38,13 @@ claims = st.builds(
     epoch=st.integers(0, MAX_INTEGER),
     attached=st.booleans(),
 )
+entries = st.builds(
+    BlockEntry,
+    entry=st.from_regex(r"[td][0-9a-f]{40}", fullmatch=True),
+    blocked=st.booleans(),
+    stamp=st.integers(1, MAX_STAMP),
+    by=names,
+)
 servers = st.builds(Server, names, names, ports)
 offers = st.builds(Offer, names, names, st.integers(0, MAX_INTEGER), st.booleans())
 
@@ -62,6 +69,7 @@ def _value(field, annotation):
         tuple[Offer, ...]: st.lists(offers, max_size=16).map(tuple),
         tuple[Interface, ...]: st.lists(interfaces, max_size=5).map(tuple),
         tuple[Claim, ...]: st.lists(claims, max_size=3).map(tuple),
+        tuple[BlockEntry, ...]: st.lists(entries, max_size=6).map(tuple),
     }
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return st.sampled_from(annotation)

@@ -4,7 +4,7 @@ from ipaddress import IPv4Address
 
 from fakes.lan import GROUP_PORT, SECRETS, Lan, events, interface
 from roamwire.datagrams import Host, encode_datagram
-from sessionhost.core.group import TokenAsked
+from sessionhost.core.group_events import TokenAsked
 
 
 def group(*names, **options):

@@ -85,7 +85,15 @@ def locked():
     return bench
 
 
+def revoked():
+    bench = bench_at(State.CONNECTING)
+    bench.hear(control.Disconnect(0, DisconnectReason.BLOCKED.value))
+    bench.closed()
+    return bench
+
+
 SAID = {int(code): partial(noticed, code) for code in NoticeCode} | {
+    10: revoked,
     11: Bench,
     12: no_address,
     13: lambda: bench_at(State.SEEKING),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from roamwire.blocks import dtu_key
 from sessionhost.core import gateway
 from sessionhost.core.gateway import Admitted, Close, DisplayGate, Grant, Granted, Refused
 
@@ -152,3 +153,23 @@ def test_never_two_screens_and_never_a_step_back(epochs):
         gate.attach(str(number), "desk1", 10.0)
         highest = max(highest, epoch)
         assert gate.connections() == (("s", highest),)
+
+
+def test_a_banned_dtu_loses_what_it_shows_and_gets_nothing_until_it_is_let_in_again():
+    gate = DisplayGate()
+    gate.grant(grant("a", 1, "t1", "desk1"), 0.0)
+    gate.grant(grant("b", 1, "t2", "desk2"), 0.0)
+    shown = gate.attach("t1", "desk1", 0.0)
+    other = gate.attach("t2", "desk2", 0.0)
+    assert gate.ban(dtu_key("desk1")) == (Close(shown.connection, "a", 1, "revoked"),)
+    assert gate.connections() == (("b", 1),)
+    gate.grant(grant("a", 2, "t3", "desk1"), 0.0)
+    assert gate.attach("t3", "desk1", 0.0) == Refused("revoked")
+    gate.grant(grant("a", 3, "t4", "desk1"), 0.0)
+    gate.unban(dtu_key("desk1"))
+    assert isinstance(gate.attach("t4", "desk1", 0.0), Admitted)
+    gate.ban(dtu_key("desk2"))
+    gate.unban()
+    gate.grant(grant("b", 2, "t5", "desk2"), 0.0)
+    assert isinstance(gate.attach("t5", "desk2", 0.0), Admitted)
+    assert other.connection == 2

@@ -13,10 +13,7 @@ from roamwire.datagrams import (
     parse_datagram,
 )
 from roamwire.signing import GroupSecrets
-from sessionhost.core.group import (
-    HostDown,
-    HostUp,
-)
+from sessionhost.core.group_events import HostDown, HostUp
 from sessionhost.core.timing import PROFILES
 
 DIGEST = "d" * 64

@@ -16,12 +16,8 @@ from roamwire.datagrams import (
     parse_datagram,
 )
 from roamwire.limits import MAX_HOSTS
-from sessionhost.core.group import (
-    MAX_PROBES,
-    HostDown,
-    HostUp,
-    NameClash,
-)
+from sessionhost.core.group import MAX_PROBES
+from sessionhost.core.group_events import HostDown, HostUp, NameClash
 
 DTU = IPv4Address("10.0.0.99")
 DIGEST = "d" * 64

@@ -16,7 +16,8 @@ from roamwire.datagrams import (
     encode_datagram,
     parse_datagram,
 )
-from sessionhost.core.group import GroupManager, Standing
+from sessionhost.core.announcing import Standing
+from sessionhost.core.group import GroupManager
 from sessionhost.core.timing import PROFILES
 from sessionhost.core.topology import Topology
 

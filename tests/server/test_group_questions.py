@@ -13,11 +13,8 @@ from roamwire.datagrams import (
     encode_datagram,
     parse_datagram,
 )
-from sessionhost.core.group import (
-    MAX_QUESTIONS,
-    TokenAnswered,
-    TokenAsked,
-)
+from sessionhost.core.group import MAX_QUESTIONS
+from sessionhost.core.group_events import TokenAnswered, TokenAsked
 from sessionhost.core.timing import PROFILES, QUESTION_S, RESTARTING_QUESTION_S
 
 DTU = IPv4Address("10.0.0.99")

@@ -81,6 +81,7 @@ def test_a_new_group_has_private_files(group):
     assert modes == {
         "ca.key": "0o600",
         "secret": "0o600",
+        "audit.key": "0o600",
         "ca.crt": "0o644",
         "policy.toml": "0o644",
     }
@@ -229,7 +230,7 @@ def test_rotation_in_two_steps_has_no_moment_of_distrust(group, tmp_path):
 
 def test_what_servers_get_has_no_ca_key(group, tmp_path):
     written = pki.export_group(group, tmp_path / "out")
-    assert {path.name for path in written} == {"ca.crt", "secret", "policy.toml"}
+    assert {path.name for path in written} == {"ca.crt", "secret", "audit.key", "policy.toml"}
     (group / "ca.crt").unlink()
     with pytest.raises(KeyFileError, match=r"ca\.crt"):
         pki.export_group(group, tmp_path / "out")

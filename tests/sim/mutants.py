@@ -21,10 +21,15 @@ from roamwire.replay import ReplayGuard
 from roamwire.signing import GroupSecrets, Signed
 from roamwire.tickets import RedirectTicket
 from sessionhost.core import authentication, gateway, insert, links, selection, server
+from sessionhost.core.block_exchange import BlockExchange
+from sessionhost.core.blocking import Blocking
+from sessionhost.core.blocks import BlockSet
+from sessionhost.core.fencing import Fence
 from sessionhost.core.group import GroupManager
 from sessionhost.core.proving import Prover
 from sessionhost.core.questions import Question
 from sessionhost.core.registration import Registration
+from sessionhost.core.screens import Screens
 from sessionhost.core.selection import ServerSelection
 from sessionhost.core.sessions import Attachment, SessionManager
 from sessionhost.core.topology import Topology
@@ -80,12 +85,10 @@ def epoch_not_raised(self, session, link, dtu, now):
     return before
 
 
-_attach = SessionManager.attach
-
-
-@mutant("one screen", "settled", target=SessionManager, attribute="attach")
-def previous_desk_is_not_told(self, session, link, dtu, now):
-    _attach(self, session, link, dtu, now)
+@mutant("one screen", "settled", target=Screens, attribute="cut")
+def previous_desk_is_not_told(self, session, reason, now, *, desk="", by=None):
+    if session.attachment is not None:
+        self._sessions.detach(session, session.attachment.epoch, now)
 
 
 _adopt = SessionManager.adopt
@@ -96,7 +99,7 @@ def epochs_forgotten_at_restart(self, session):
     _adopt(self, dataclasses.replace(session, epoch=0))
 
 
-@mutant("settled", "attached", "one screen", target=ServerCore, attribute="_leave")
+@mutant("settled", "attached", "one screen", "blocked", target=ServerCore, attribute="_leave")
 def remove_ignored(self, link, now):
     link.inserting = None
 
@@ -305,3 +308,54 @@ def only_one_server_is_tried(self, now, original=Finder.next):
 
 
 constant("silent_links_are_kept", "one server", target=links, attribute="LINK_SILENT_S", value=1e9)
+
+
+# Lost cards and revoked terminals
+
+
+@mutant("blocked", target=Blocking, attribute="enforce")
+def blocks_have_no_effect_on_what_is_shown(self, now):
+    pass
+
+
+@mutant("blocked", target=Blocking, attribute="refuses_token")
+def lost_card_opens_its_session(self, link, token):
+    return False
+
+
+@mutant("blocked", target=Blocking, attribute="refuses_link")
+def revoked_terminal_connects_again(self, link, dtu, now):
+    return False
+
+
+@mutant("blocked", target=BlockExchange, attribute="heard")
+def summaries_are_not_compared(self, host, summary, address, now):
+    pass
+
+
+@mutant("blocked", "settled", target=BlockSet, attribute="_take")
+def the_last_block_that_was_heard_holds(self, entry):
+    self._entries[entry.entry] = entry
+    self._highest = max(self._highest, entry.stamp)
+    self._sorted = None
+    return True
+
+
+# One terminal for a card, over all servers
+
+
+@mutant("one terminal", target=Fence, attribute="heard")
+def nobody_gives_way_to_a_cloned_card(self, message, now):
+    pass
+
+
+@mutant("one terminal", target=Fence, attribute="host_up")
+def healed_partitions_are_not_looked_at(self, host, now):
+    pass
+
+
+@mutant("one terminal", "attached", target=Fence, attribute="heard")
+def the_older_card_wins(self, message, now):
+    mine = self._same_card(message)
+    if mine is not None and now - message.age / 1000 < mine.last_connected:
+        self._lose(mine, message, now)

@@ -12,7 +12,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from mutants import MUTANTS
 
 PLAN = Plan(servers=4, dtus=24, seconds=120.0, rogues=0.15, bounces=0.4)
-SEEDS = 12
+SEEDS = (
+    40  # most are caught by the first few; a replay needs a server that starts at the right moment
+)
 
 
 @pytest.mark.slow

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from fakes.messages import DATAGRAMS, messages
 from roamwire.datagrams import (
+    Block,
+    BlockEntry,
     Claim,
     Host,
     Interface,
@@ -18,11 +20,19 @@ from roamwire.datagrams import (
     TokenR,
     encode_datagram,
     fitting,
+    fitting_entries,
     parse_datagram,
     renumbered,
 )
 from roamwire.errors import LocalProtocolError, RemoteProtocolError
-from roamwire.limits import MAX_CLAIMS, MAX_DATAGRAM_BYTES, MAX_INTERFACES
+from roamwire.limits import (
+    MAX_BLOCKS_A_PAGE,
+    MAX_CLAIMS,
+    MAX_DATAGRAM_BYTES,
+    MAX_INTERFACES,
+    MAX_STAMP,
+)
+from roamwire.signing import GroupSecrets
 
 VECTORS = Path(__file__).parent.parent / "vectors"
 MUD = (VECTORS / "host_mud.txt").read_bytes()
@@ -72,6 +82,17 @@ def test_a_datagram_comes_back_as_it_was(kind, data):
     except LocalProtocolError:
         return  # too long for one frame: its own tests are below
     assert parse_datagram(encoded) == message
+
+
+def test_a_page_of_blocks_with_the_longest_names_fits_with_its_signature():
+    long = BlockEntry("t" + "0" * 40, True, MAX_STAMP, "h" * 63)
+    page = fitting_entries([long] * 30)
+    assert len(page) == 7
+    block = Block("9" * 22, "h" * 63, "b" * 16, 2**63 - 1, "a" * 16, True, page)
+    assert parse_datagram(encode_datagram(block)) == block
+    assert len(GroupSecrets(b"s" * 16).sign(encode_datagram(block))) <= MAX_DATAGRAM_BYTES
+    short = BlockEntry("t" + "0" * 40, False, 1, "s")
+    assert 12 < len(fitting_entries([short] * 30)) <= MAX_BLOCKS_A_PAGE
 
 
 @settings(max_examples=300)
@@ -132,6 +153,10 @@ def test_a_damaged_datagram_is_a_datagram_or_a_remote_error(golden, data):
             "tokenR=q host=s1 boot=b seq=1 asked=c" + " session=x age=1 epoch=1" * (MAX_CLAIMS + 1),
             "oversize",
         ),
+        ("block=1.0 host=s1 boot=b seq=1 entry=zz blocked=1 stamp=1 by=s1", "value"),
+        (f"block=1.0 host=s1 boot=b seq=1 entry=t{'0' * 40} blocked=1 stamp=0 by=s1", "value"),
+        (f"block=1.0 host=s1 boot=b seq=1 entry=t{'0' * 40} blocked=1 by=s1", "missing"),
+        ("block=1.0 host=s1 boot=b seq=1" + f" entry=t{'0' * 40} blocked=1" * 30, "oversize"),
         (f"{HEAD} numifs=33" + " interface=e" * (MAX_INTERFACES + 1), "oversize"),
     ],
 )
@@ -208,10 +233,12 @@ def test_a_host_message_with_what_fits_is_never_too_long(count, wordy):
     most = 2**63 - 1
     kept = fitting(found)
     message = Host(
-        "h" * 63, one.ip, 2**33, 99, 999, most, "b" * 16, most, 2**31, 2**31, 2**31, "p" * 64,
-        True, 120_000, 65535, kept,
+        "h" * 63, one.ip, 2**33, 99, 999, most, "b" * 16, most, 2**31, 2**31, 2**31, "p" * 16,
+        True, 120_000, 65535, "9" * 22, kept,
     )  # fmt: skip
     assert parse_datagram(encode_datagram(message)) == message
+    signed = GroupSecrets(b"s" * 16).sign(encode_datagram(message))
+    assert len(signed) <= MAX_DATAGRAM_BYTES
     names = [each.interface for each in found]
     assert [each.interface for each in kept] == names[: len(kept)]
     assert len(kept) >= min(count, 7 if wordy else 16)

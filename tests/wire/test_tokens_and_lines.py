@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.messages import tokens
+from roamwire.control import Cause, Insert
 from roamwire.errors import RemoteProtocolError
 from roamwire.limits import MAX_LINE_BYTES
 from roamwire.lines import LineReader
@@ -63,3 +64,9 @@ def test_a_line_over_the_bound_is_refused_and_not_kept(last):
     with pytest.raises(RemoteProtocolError, match="oversize"):
         reader.feed(last)
     assert reader.take_rest() == b""
+
+
+def test_a_token_in_a_logged_value_shows_its_kind_only():
+    text = repr(Insert(Token("uid", "04a1b2c3"), Cause.INSERT, 1))
+    assert "04a1b2c3" not in text
+    assert "uid" in text

@@ -11,13 +11,17 @@ from ipaddress import IPv4Address
 
 from roamwire import codec
 from roamwire.addresses import NO_ADDRESS, Address, ip6_of
+from roamwire.blocks import is_block_key
 from roamwire.errors import LocalProtocolError, RemoteProtocolError
 from roamwire.fields import Fields, ascii_text, decode_fields, encode_fields
 from roamwire.limits import (
+    MAX_BLOCKS_A_PAGE,
+    MAX_BLOCKS_BYTES,
     MAX_CLAIMS,
     MAX_DATAGRAM_BYTES,
     MAX_INTERFACES,
     MAX_INTERFACES_BYTES,
+    MAX_STAMP,
 )
 
 
@@ -59,7 +63,8 @@ class Host:
 
     `time` is the sender's wall clock in seconds and only displayed. `boot` is random per start and
     `seq` counts the sender's signed datagrams. `load` is in thousandths of a processor. `drain`:
-    takes no new session. `back_ms` above 0: restarting, and back within that time.
+    takes no new session. `back_ms` above 0: restarting, and back within that time. `blocks` is
+    the summary of its set of blocks, "" if that is empty: who has another one asks for it.
     """
 
     host: str
@@ -77,6 +82,7 @@ class Host:
     drain: bool = False
     back_ms: int = 0
     port: int = codec.port(7009)
+    blocks: str = ""
     interfaces: tuple[Interface, ...] = ()
 
 
@@ -153,7 +159,74 @@ class TokenR:
     claims: tuple[Claim, ...] = ()
 
 
-Datagram = Host | ServerQ | ServerR | TokenQ | TokenR
+@dataclass(frozen=True)
+class BlockEntry:
+    """One card or terminal of the group's set of blocks: blocked, or allowed again.
+
+    `entry` is `blocks.block_key` of it, never its number or name. The entry with the higher
+    `stamp` holds, among equal ones that of the later `by`, the host where it was made.
+    """
+
+    entry: str
+    blocked: bool
+    stamp: int
+    by: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """Entries of a server's set: news, or a page of it that another server has asked for.
+
+    `block` is the summary of the whole set, `asked` the blockQ that this answers ("" for news);
+    `more`: the page is not the last one.
+    """
+
+    block: str
+    host: str
+    boot: str
+    seq: int
+    asked: str = ""
+    more: bool = False
+    entries: tuple[BlockEntry, ...] = ()
+
+
+@dataclass(frozen=True)
+class BlockQ:
+    """A server asks another one for its set, newest entries first; `after`: the last one it got."""
+
+    blockQ: str  # noqa: N815
+    host: str
+    boot: str
+    seq: int
+    stamp: int = 0
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A server shows a session of this token at `dtu`, attached `age` ms ago.
+
+    `shown` is the sender's nonce, `re` echoes the other's: only an answer to a nonce of ours says
+    how long it was under way, so nothing that was held back moves a session. `beats` is the
+    session, with its epoch, that the receiver has to take off its screen.
+    """
+
+    shown: str
+    host: str
+    boot: str
+    seq: int
+    token: str
+    age: int
+    session: str
+    epoch: int
+    dtu: str
+    re: str = ""
+    beats: str = ""
+
+
+Datagram = Host | ServerQ | ServerR | TokenQ | TokenR | Block | BlockQ | Shown
+Numbered = Host | TokenQ | TokenR | Block | BlockQ | Shown
+"""What servers sign and number for each other."""
 
 _BY_FIRST_KEY: dict[str, type] = {
     "host": Host,
@@ -161,6 +234,9 @@ _BY_FIRST_KEY: dict[str, type] = {
     "serverR": ServerR,
     "tokenQ": TokenQ,
     "tokenR": TokenR,
+    "block": Block,
+    "blockQ": BlockQ,
+    "shown": Shown,
 }
 
 _AFTER_CLOCK = 6
@@ -173,6 +249,9 @@ def encode_datagram(message: Datagram) -> bytes:
     if isinstance(message, TokenR):
         for claim in message.claims[:MAX_CLAIMS]:
             fields.extend(codec.to_fields(claim))
+    elif isinstance(message, Block):
+        for entry in message.entries:
+            fields.extend(codec.to_fields(entry))
     data = encode_fields(fields).encode("ascii")
     if len(data) > MAX_DATAGRAM_BYTES:
         raise LocalProtocolError(f"a {fields[0][0]} datagram of {len(data)} bytes")
@@ -189,6 +268,8 @@ def parse_datagram(data: bytes) -> Datagram:
         return _parse_host(fields)
     if kind is TokenR:
         return _parse_token_r(fields)
+    if kind is Block:
+        return _parse_block(fields)
     message: Datagram = kind(**codec.values_of(kind, codec.unique(fields)))
     return message
 
@@ -270,6 +351,26 @@ def _parse_token_r(fields: Fields) -> TokenR:
     return TokenR(**codec.values_of(TokenR, codec.unique(head)), claims=claims)
 
 
-def renumbered(message: Host | TokenQ | TokenR, boot: str, seq: int) -> Host | TokenQ | TokenR:
+def _parse_block(fields: Fields) -> Block:
+    head, groups = _split(fields, "entry", MAX_BLOCKS_A_PAGE)
+    entries = tuple(BlockEntry(**codec.values_of(BlockEntry, codec.unique(g))) for g in groups)
+    for entry in entries:
+        if not is_block_key(entry.entry) or not 0 < entry.stamp <= MAX_STAMP:
+            raise RemoteProtocolError("value", "an entry that nobody can have made")
+    return Block(**codec.values_of(Block, codec.unique(head)), entries=entries)
+
+
+def fitting_entries(entries: Iterable[BlockEntry]) -> tuple[BlockEntry, ...]:
+    """As many of the entries, from the first on, as one datagram has room for."""
+    room, found = MAX_BLOCKS_BYTES, []
+    for entry in entries:
+        room -= len(encode_fields(codec.to_fields(entry))) + 1
+        if room < 0:
+            break
+        found.append(entry)
+    return tuple(found)
+
+
+def renumbered(message: Numbered, boot: str, seq: int) -> Numbered:
     """The same message with the sender's boot and next sequence number."""
     return dataclasses.replace(message, boot=boot, seq=seq)

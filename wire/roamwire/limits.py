@@ -39,6 +39,15 @@ MAX_INTERFACES_BYTES = 980
 MAX_LISTED = 64
 """Servers in a signed list: it is tried one by one, so a longer one only wastes time."""
 
+MAX_BLOCKS_BYTES = 1040
+"""Of a datagram of blocks; its other fields and the signature take up to 350."""
+
+MAX_BLOCKS_A_PAGE = 20
+"""Entries in one datagram of blocks: the shortest has 66 bytes, so 15 fit."""
+
+MAX_STAMP = 2**53
+"""Of an entry of blocks: each change adds one, so nobody comes there by counting."""
+
 MAX_CLAIMS = 8
 """Sessions of one token in one tokenR: the newest eight."""
 

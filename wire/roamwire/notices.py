@@ -38,3 +38,4 @@ class DisconnectReason(enum.Enum):
     RESTARTING = "restarting"
     DRAINED = "drained"
     FAILED = "failed"
+    BLOCKED = "blocked"

@@ -1,7 +1,7 @@
 """Tokens: the identity that is presented at a DTU. Whether it is legitimate is not decided here."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from roamwire.errors import RemoteProtocolError
 from roamwire.limits import MAX_NAME_CHARS
@@ -15,10 +15,13 @@ _VALUE = re.compile(rf"[A-Za-z0-9._-]{{1,{MAX_NAME_CHARS}}}\Z")
 
 @dataclass(frozen=True)
 class Token:
-    """A token as `kind:value`, for example `uid:04a1b2c3d4e5f6`."""
+    """A token as `kind:value`, for example `uid:04a1b2c3d4e5f6`.
+
+    Its repr does not show the value: whatever holds a token may be logged.
+    """
 
     kind: str
-    value: str
+    value: str = field(repr=False)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS or not _VALUE.match(self.value):

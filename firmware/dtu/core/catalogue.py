@@ -12,6 +12,7 @@ from roamwire.control import Ask, Disconnect, Question
 from roamwire.notices import DisconnectReason, NoticeCode
 from roamwire.tokens import Token
 
+TERMINAL_REVOKED = Message(10, Icon.LOCK)
 POWERED_UP = Message(11, Icon.ADDRESS)
 NO_ADDRESS = Message(12, Icon.ADDRESS)
 SEEKING = Message(13, Icon.SEARCH)
@@ -141,6 +142,8 @@ def ended(line: Disconnect) -> Message | None:
     """Why a card that is in has no session any more; None if it is to be asked for again."""
     if line.reason == DisconnectReason.ENDED.value:
         return ENDED
+    if line.reason == DisconnectReason.BLOCKED.value:
+        return NOTICES[NoticeCode.TOKEN_LOST]
     if line.reason != DisconnectReason.TAKEN_OVER.value:
         return None
     return TAKEN_OVER_AT.about(desk=line.desk) if line.desk else TAKEN_OVER

@@ -5,7 +5,8 @@ from dtu.core.actions import Show
 from dtu.core.presence import Presence
 from dtu.core.states import State
 from dtu.core.words import Message
-from roamwire.control import Server
+from roamwire.control import Disconnect, Line, Server, Welcome
+from roamwire.notices import DisconnectReason
 
 
 class Face:
@@ -13,8 +14,8 @@ class Face:
 
     `problem` is the reader's, `held` says why a card that is in gets no session, `proving` is asked
     of the person, `opening` is on the way to a session, `refused` says that certificates are what
-    keeps servers away, `picture` that a session's frame is on the screen. `login`: the server lets
-    people in without a card.
+    keeps servers away, `picture` that a session's frame is on the screen, `revoked` that no server
+    lets this terminal in. `login`: the server lets people in without a card.
     """
 
     def __init__(self) -> None:
@@ -27,7 +28,19 @@ class Face:
         self.no_address = catalogue.POWERED_UP
         self.unplugged = False
         self.picture = False
+        self.revoked = False
         self._shown: Show | None = None
+
+    def revoked_by(self, line: Line) -> bool:
+        """Whether a server says with this line that the terminal is revoked; a welcome ends it."""
+        if isinstance(line, Welcome):
+            self.revoked = False
+        if not isinstance(line, Disconnect) or line.reason != DisconnectReason.BLOCKED.value:
+            return False
+        if line.seq:  # the number of a card event: it is about the card
+            return False
+        self.revoked = True
+        return True
 
     def wiped(self) -> None:
         """The screen is black: whatever comes next is to be shown."""
@@ -51,6 +64,7 @@ class Face:
         inside = card.token is not None
         by_priority = (
             (self.unplugged and state is not State.CONNECTED, catalogue.CABLE_OUT),
+            (self.revoked, catalogue.TERMINAL_REVOKED),
             (self.problem is not None and not card.signed_in, self.problem),
             (inside and self.held is not None, self.held),
             (inside and self.proving is not None, self.proving),

@@ -217,7 +217,9 @@ class Terminal(Wishes):
         self._heartbeat.heard(now)
         try:
             line = control.parse_line(data)
-            if isinstance(line, control.Welcome) and self.state is State.CONNECTING:
+            if self._face.revoked_by(line):  # the server closes the connection next
+                self._wipe()
+            elif isinstance(line, control.Welcome) and self.state is State.CONNECTING:
                 self._welcome(line, now)
             elif self.state is State.CONNECTED:
                 self._dispatch(line, now)
@@ -289,14 +291,17 @@ class Terminal(Wishes):
     def _card_out(self) -> None:
         if self._card.token is None:
             return
-        self._out.put(Blank())
+        self._wipe()
         self.proving.stop()
         self._card.leaves()
-        self._leave_session()
-        self._face.wiped()
         self._report("card out")
         if self.state is State.CONNECTED:
             self._send(control.Remove(self._card.seq))
+
+    def _wipe(self) -> None:
+        self._out.put(Blank())
+        self._leave_session()
+        self._face.wiped()
 
     def _insert(self, now: float) -> None:
         if self._face.held is None and (line := self._card.insert(now)) is not None:
@@ -317,8 +322,7 @@ class Terminal(Wishes):
         self._card.answered()
         if isinstance(line, control.Sessions):
             self._out.put(Offered(line.offers))
-            return
-        if isinstance(line, control.Connect):
+        elif isinstance(line, control.Connect):
             self._open_display(line)
         elif isinstance(line, control.Redirect):
             self._redirected(line, now)
@@ -358,9 +362,7 @@ class Terminal(Wishes):
             self._leave_session()
             self._report(f"session {line.reason}: it is no longer shown here")
             if (held := catalogue.ended(line)) is not None:
-                # Nothing of the session may stay on this screen: it is not this desk's any more.
-                self._out.put(Blank())
-                self._face.wiped()
+                self._wipe()  # the session is not this desk's any more
                 self._hold(held, now)
                 if held == catalogue.ENDED:
                     self.leave()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,11 +65,21 @@ class DisplayClient(OrderClient):
         """Ends every display of the session whose epoch is not above `epoch`."""
         self._order({"session": session, "epoch": epoch}, float("inf"))
 
+    def ban(self, key: str, banned: bool) -> None:
+        """Keeps a DTU out, or lets it in again; while displayd is away, see `bans`."""
+        self.send(encode_order("ban" if banned else "unban", key=key))
+
+    def bans(self, keys: Iterable[str]) -> None:
+        """All DTUs that are kept out: displayd may have restarted, or heard another hostd."""
+        self.send(encode_order("unban"))
+        for key in keys:
+            self.ban(key, banned=True)
+
     def on_connected(self) -> None:
+        self._on_event(DisplayUp())  # bans first: a grant that has waited may be for such a DTU
         while self._waiting:
             expires_at, fields = self._waiting.popleft()
             self._order(fields, expires_at)
-        self._on_event(DisplayUp())
 
     def on_line(self, verb: str, fields: dict[str, str]) -> None:
         session, epoch = required(fields, "session"), whole(fields, "epoch")

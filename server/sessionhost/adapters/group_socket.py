@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 
 from roamwire.addresses import GROUP6
 from roamwire.limits import MAX_DATAGRAM_BYTES
-from sessionhost.core.group import Outgoing
+from sessionhost.core.group_events import Outgoing
 
 _LOG = logging.getLogger(__name__)
 

@@ -12,6 +12,7 @@ MAX_PRIVATE_BYTES = 16 * 1024  # a PEM key of any kind is far smaller
 
 SECRET_NAME = "secret"
 PREVIOUS_NAME = "secret.previous"
+AUDIT_KEY_NAME = "audit.key"
 
 
 class KeyFileError(Exception):

@@ -18,6 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from roamwire.identity import Identity, name_problem
 from sessionhost.adapters.card_authorities import FOLDER as CARD_CAS
 from sessionhost.adapters.keyfiles import (
+    AUDIT_KEY_NAME,
     PREVIOUS_NAME,
     SECRET_BYTES,
     SECRET_NAME,
@@ -113,10 +114,18 @@ def create_group(
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     ca = _create_ca(name, now)
     write_private(folder / SECRET_NAME, secret_text(random_bytes(SECRET_BYTES)))
+    create_audit_key(folder, random_bytes)
     write_public(folder / CA_CERT_NAME, _certificate_pem(ca.certificate))
     write_public(folder / POLICY_NAME, default_text().encode("utf-8"))
     write_private(folder / CA_KEY_NAME, _key_pem(ca.key))
     return ca
+
+
+def create_audit_key(folder: Path, random_bytes: RandomBytes) -> None:
+    """The key under which cards stand in the audit log; it is for ever, a secret is not."""
+    if (folder / AUDIT_KEY_NAME).exists():
+        raise PkiError(f"{folder} has an {AUDIT_KEY_NAME} already; another one would rename cards")
+    write_private(folder / AUDIT_KEY_NAME, secret_text(random_bytes(SECRET_BYTES)))
 
 
 def load_ca(folder: Path) -> GroupCa:
@@ -159,6 +168,9 @@ def export_group(folder: Path, out: Path) -> list[Path]:
     write_public(out / CA_CERT_NAME, ca_pem)
     write_private(out / SECRET_NAME, secret_text(pair.current))
     written = [out / CA_CERT_NAME, out / SECRET_NAME]
+    if (folder / AUDIT_KEY_NAME).exists():
+        write_private(out / AUDIT_KEY_NAME, secret_text(load_secret(folder / AUDIT_KEY_NAME)))
+        written.append(out / AUDIT_KEY_NAME)
     if second is None:
         (out / PREVIOUS_NAME).unlink(missing_ok=True)
     else:

@@ -1,6 +1,7 @@
 """hostd's admin socket: one line in, one JSON object out. For roamctl on this machine.
 
-The lines are `status`, `stop SESSION`, and those of `admin_cards`.
+The lines are `status`, `stop SESSION`, `block` or `allow` with `token TOKEN` or `dtu NAME`, and
+those of `admin_cards`.
 """
 
 import asyncio
@@ -12,8 +13,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from sessionhost.adapters.order_socket import listen_unix
+from roamwire.blocks import dtu_key, token_key
+from roamwire.errors import RemoteProtocolError
+from roamwire.tokens import Token
+from sessionhost.adapters.order_socket import listen_unix, peer_uid
+from sessionhost.adapters.users import user_name
 from sessionhost.app.admin_cards import CardQuestions
+from sessionhost.core.audit import Record
+from sessionhost.core.blocks import BlocksFullError
 from sessionhost.core.server import ServerCore
 
 MAX_REQUEST_BYTES = 4096
@@ -54,28 +61,50 @@ class AdminServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, ValueError, TimeoutError):
             line = await asyncio.wait_for(reader.readline(), REQUEST_S)
-            answer = await self._answer(line.decode("ascii", "replace").split())
+            who = user_name(peer_uid(writer.get_extra_info("socket")))
+            answer = await self._answer(line.decode("ascii", "replace").split(), who)
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
         writer.close()
 
-    async def _answer(self, words: list[str]) -> dict[str, Any]:
+    async def _answer(self, words: list[str], who: str) -> dict[str, Any]:
         match words:
             case ["status"]:
                 return status(self._core, time.monotonic())
             case ["stop", session]:
                 if not self._core.end_session(session):
                     return {"error": f"there is no session {session} on this server"}
+                self._core.administered(Record("admin", "session stop", who, session=session))
                 self._carry_on()
                 return {"stopped": session}
+            case ["block" | "allow" as verb, "token" | "dtu" as kind, name]:
+                return self._block(kind, name, who, blocked=verb == "block")
         answer = await self._cards.answer(words)
-        return answer or {"error": "the questions are: status, stop SESSION, enrol DESK USER card"}
+        return answer or {
+            "error": "the questions are: status, stop SESSION, block token|dtu X, "
+            "allow token|dtu X, enrol DESK USER card"
+        }
+
+    def _block(self, kind: str, name: str, who: str, *, blocked: bool) -> dict[str, Any]:
+        try:
+            token = Token.parse(name) if kind == "token" else None
+            key = token_key(token) if token is not None else dtu_key(name)
+            before = self._core.group.blocks.is_blocked(key)
+            self._core.block(key, time.monotonic(), blocked=blocked)
+        except (RemoteProtocolError, BlocksFullError) as error:
+            return {"error": str(error)}
+        act = f"{kind} {'block' if blocked else 'allow'}"
+        dtu = "" if token is not None else name
+        self._core.administered(Record("admin", act, who, token, dtu))
+        self._carry_on()
+        told = [record.host for record in self._core.group.topology.answering()]
+        return {kind: name, "blocked": blocked, "before": before, "told": told}
 
 
 def status(core: ServerCore, now: float) -> dict[str, Any]:
     """What this server knows: itself, the topology, its sessions and terminals."""
     group = core.group
-    own = group.standing
+    own, own_blocks = group.standing, group.blocks
     sessions = [
         {
             "session": each.session,
@@ -93,6 +122,8 @@ def status(core: ServerCore, now: float) -> dict[str, Any]:
         "boot": group.boot,
         "load": own.load,
         "drain": own.drain,
+        "blocks": own_blocks.summary,
+        "blocked": own_blocks.counts(),
         "policy": own.policy,
         "other_policies": core.policies.differing(group),
         "interfaces": [" ".join((each.interface, *each.addresses)) for each in own.interfaces],

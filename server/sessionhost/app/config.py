@@ -62,7 +62,11 @@ SETTINGS = SettingsTable(
         _path("identity_cert", "/etc/roamdesk/server.crt", "this server's certificate"),
         _path("identity_key", "/etc/roamdesk/server.key", "this server's private key"),
         _path("run_dir", "/run/roamdesk", "sockets and sessions, gone after a reboot"),
-        _path("state_dir", "/var/lib/roamdesk", "the registry"),
+        _path(
+            "state_dir",
+            "/var/lib/roamdesk",
+            "the registry, lost cards, revoked terminals, audit log",
+        ),
         Setting("control_port", "whole", 7009, "TCP port for terminals", lowest=1),
         Setting("group_port", "whole", 7009, "UDP port of the group managers", lowest=1),
         Setting("display_port", "whole", 7010, "TCP port of the display gateway", lowest=1),
@@ -152,6 +156,16 @@ class ServerConfig:
     @property
     def ca_cert(self) -> Path:
         return self.group_dir / "ca.crt"
+
+    @property
+    def audit_path(self) -> Path:
+        """The audit log; older files of it have a number."""
+        return self.state_dir / "audit.jsonl"
+
+    @property
+    def block_path(self) -> Path:
+        """Lost cards and revoked terminals of the group."""
+        return self.state_dir / "blocks"
 
     @property
     def registry_path(self) -> Path:

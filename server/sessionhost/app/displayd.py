@@ -107,11 +107,15 @@ class DisplayDaemon:
             peer.send(encode_order("opened", session=session, epoch=epoch))
 
     def _on_order(self, _peer: OrderPeer, verb: str, fields: dict[str, str]) -> None:
-        session, epoch = required(fields, "session"), whole(fields, "epoch")
         if verb == "revoke":
+            session, epoch = required(fields, "session"), whole(fields, "epoch")
             self._end_all(self._gate.revoke(session, epoch))
         elif verb == "grant":
-            self._grant(session, epoch, fields)
+            self._grant(required(fields, "session"), whole(fields, "epoch"), fields)
+        elif verb == "ban":
+            self._end_all(self._gate.ban(required(fields, "key")))
+        elif verb == "unban":
+            self._gate.unban(fields.get("key"))
         else:
             log.warning("unknown order %.40r", verb)
 

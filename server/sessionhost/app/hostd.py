@@ -19,8 +19,15 @@ from roamwire.datagrams import Interface
 from roamwire.notices import DisconnectReason
 from roamwire.tokens import Token
 from sessionhost.adapters.attachments import AttachmentFile
+from sessionhost.adapters.audit_log import AuditLog, load_audit_key
+from sessionhost.adapters.block_file import BlockFile
 from sessionhost.adapters.control_server import ControlServer
-from sessionhost.adapters.display_client import DisplayClient, DisplayClosed, DisplayEvent
+from sessionhost.adapters.display_client import (
+    DisplayClient,
+    DisplayClosed,
+    DisplayEvent,
+    DisplayUp,
+)
 from sessionhost.adapters.group_socket import GroupSocket
 from sessionhost.adapters.interfaces import InterfaceWatch
 from sessionhost.adapters.keyfiles import load_secrets
@@ -43,7 +50,8 @@ from sessionhost.app.config import ServerConfig
 from sessionhost.app.daemon import run_daemon, unix_user, until_stopped
 from sessionhost.app.errands import Errands
 from sessionhost.core import actions
-from sessionhost.core.group import GroupManager, Standing
+from sessionhost.core.announcing import Standing
+from sessionhost.core.group import GroupManager
 from sessionhost.core.server import ServerCore
 from sessionhost.core.sessions import Session
 from sessionhost.core.timing import PROFILES
@@ -84,6 +92,9 @@ class HostDaemon:
             broadcast=config.broadcast,
         )
         group.wall_offset = time.time() - time.monotonic()
+        self._blocks = BlockFile(config.block_path)
+        self._blocks.load(group.blocks)
+        self._blocks.compact(group.blocks)
         loaded = load_policy(config.group_dir)
         standing.policy = loaded.digest
         self.core = ServerCore(
@@ -93,6 +104,7 @@ class HostDaemon:
             display_port=config.display_port,
             policy=loaded.policy,
         )
+        self._audit = AuditLog(config.audit_path, config.host, load_audit_key(config.group_dir))
         self._registry = SqliteRegistry(config.registry_path)
         self._attachments = AttachmentFile(config.run_dir / "attachments.json")
         self._control = ControlServer(server_context(config), self)
@@ -152,6 +164,7 @@ class HostDaemon:
         await self._errands.flush()
         self._errands.close()
         self._registry.close()
+        self._audit.close()
 
     def _keep(self, work: "asyncio._CoroutineLike[None]") -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -199,6 +212,7 @@ class HostDaemon:
             self.core.group.wall_offset = wall - time.monotonic()
             local = wall + time.localtime(wall).tm_gmtoff
             self.core.authentication.local_offset = local - time.monotonic()
+            await asyncio.to_thread(self._audit.sync)
             await asyncio.sleep(LOAD_S)
 
     async def _note_seen(self) -> None:
@@ -259,7 +273,9 @@ class HostDaemon:
         self._pump()
 
     def _display_event(self, event: DisplayEvent) -> None:
-        if isinstance(event, DisplayClosed):
+        if isinstance(event, DisplayUp):
+            self._display.bans(self.core.group.blocks.blocked_dtus())
+        elif isinstance(event, DisplayClosed):
             _LOG.info("display of %s epoch %d: %s", event.session, event.epoch, event.reason)
 
     # What goes out
@@ -302,8 +318,19 @@ class HostDaemon:
                 )  # fmt: skip
             case actions.Revoke():
                 self._display.revoke(action.session, action.epoch)
+            case actions.Ban():
+                self._display.ban(action.key, action.banned)
+            case _:
+                self._write_down(action)
+
+    def _write_down(self, action: actions.Action) -> None:
+        match action:
             case actions.Remember():
                 self._attachments.keep(action.session, action.epoch, action.last_connected)
+            case actions.KeepBlocks():
+                self._blocks.keep(action.entries)
+            case actions.Audit():
+                self._audit.write(action.record)
             case actions.Report():
                 _LOG.info("%s", action.text)
 

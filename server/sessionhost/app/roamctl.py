@@ -10,7 +10,13 @@ from roamwire.settings import SettingsError
 from sessionhost.adapters.keyfiles import KeyFileError
 from sessionhost.adapters.pki import PkiError
 from sessionhost.adapters.registry_schema import RegistryError
-from sessionhost.app import roamctl_cards, roamctl_group, roamctl_registry, roamctl_status
+from sessionhost.app import (
+    roamctl_audit,
+    roamctl_cards,
+    roamctl_group,
+    roamctl_registry,
+    roamctl_status,
+)
 from sessionhost.app.config import DEFAULT_PATH, SETTINGS, load_values
 from sessionhost.app.roamctl_answer import Answer, RoamctlError
 
@@ -22,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         answer: Answer = args.run(args)
+        roamctl_audit.note(args)
     except (RoamctlError, SettingsError, KeyFileError, PkiError, RegistryError, OSError) as error:
         if args.json:
             print(json.dumps({"error": str(error)}))
@@ -43,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     token = roamctl_registry.add_commands(commands, common)
     roamctl_cards.add_commands(commands, common, token)
     roamctl_status.add_commands(commands, common)
+    roamctl_audit.add_commands(commands, common)
     show = commands.add_parser(
         "show-config", parents=[common], help="the settings in force, as TOML"
     )

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from roamwire.identity import Identity, Role
 from sessionhost.adapters import pki
-from sessionhost.adapters.keyfiles import write_private, write_public
+from sessionhost.adapters.keyfiles import AUDIT_KEY_NAME, write_private, write_public
 from sessionhost.adapters.policy_file import load_policy
+from sessionhost.app import roamctl_blocks
 from sessionhost.app.roamctl_answer import Answer, RoamctlError
 
 
@@ -34,6 +35,13 @@ def add_commands(
         help="only make the next secret: export it to all servers, then rotate without --prepare",
     )
     rotate.set_defaults(run=_rotate)
+    audit_key = verbs.add_parser(
+        "audit-key",
+        parents=[common],
+        help="make the key of cards in the audit log, if it is missing",
+    )
+    audit_key.add_argument("--dir", type=Path, required=True, help="the group's folder")
+    audit_key.set_defaults(run=_audit_key)
     export = verbs.add_parser(
         "export", parents=[common], help="write what every server needs (without the CA key)"
     )
@@ -62,6 +70,8 @@ def _add_issue(
     issue.add_argument("--out", type=Path, required=True, help="where the files go")
     issue.add_argument("--force", action="store_true", help="replace files that are there")
     issue.set_defaults(run=_issue, role=role)
+    if role == "dtu":
+        roamctl_blocks.add_dtu_verbs(verbs, common)
 
 
 def _create(args: argparse.Namespace) -> Answer:
@@ -85,6 +95,13 @@ def _rotate(args: argparse.Namespace) -> Answer:
     if not prepared:
         words += "; until then they do not trust each other (--prepare avoids that)"
     return Answer({"dir": str(args.dir), "step": "rotated", "was_prepared": prepared}, [words])
+
+
+def _audit_key(args: argparse.Namespace) -> Answer:
+    pki.load_ca(args.dir)  # in another folder it would be another key
+    pki.create_audit_key(args.dir, os.urandom)
+    words = "the audit key is ready: export it to every server and restart their hostd"
+    return Answer({"dir": str(args.dir), "made": AUDIT_KEY_NAME}, [words])
 
 
 def _export(args: argparse.Namespace) -> Answer:

@@ -10,6 +10,7 @@ from roamwire.errors import RemoteProtocolError
 from roamwire.limits import MAX_NAME_CHARS
 from roamwire.tokens import Token
 from sessionhost.adapters.registry_editor import RegistryEditor
+from sessionhost.app import roamctl_blocks
 from sessionhost.app.config import SETTINGS, load_config
 from sessionhost.app.roamctl_answer import Answer, RoamctlError, day, table
 from sessionhost.core.hours import EXAMPLE, hours_problem
@@ -29,7 +30,7 @@ def add_commands(
     add.add_argument("user", metavar="USER", help="the Unix user whose sessions it opens")
     add.add_argument("--label", default="", help="words to know the card by")
     add.add_argument("--recipe", help="recipe of its sessions instead of the server's")
-    add.set_defaults(run=_add)
+    add.set_defaults(run=_add, act="token add")
     for verb, run, words in (
         ("remove", _remove, "forget a token"),
         ("disable", _disable, "keep a token, but let it open nothing"),
@@ -37,7 +38,8 @@ def add_commands(
     ):
         parser = verbs.add_parser(verb, parents=[common], help=words)
         parser.add_argument("token", metavar="TOKEN")
-        parser.set_defaults(run=run)
+        parser.set_defaults(run=run, act=f"token {verb}")
+    roamctl_blocks.add_token_verbs(verbs, common)
     alias = verbs.add_parser(
         "alias", parents=[common], help="let a token open the sessions of another one"
     )
@@ -45,11 +47,11 @@ def add_commands(
     target = alias.add_mutually_exclusive_group(required=True)
     target.add_argument("--of", metavar="TOKEN", help="of the same user; user:NAME: of the login")
     target.add_argument("--none", action="store_true", help="its own ones again")
-    alias.set_defaults(run=_alias)
+    alias.set_defaults(run=_alias, act="token alias")
     window = verbs.add_parser("window", parents=[common], help="when a token opens a session")
     window.add_argument("token", metavar="TOKEN")
     window.add_argument("hours", metavar="HOURS", help=f"{EXAMPLE!r}, '' for always")
-    window.set_defaults(run=_window)
+    window.set_defaults(run=_window, act="token window")
     verbs.add_parser("list", parents=[common], help="all tokens").set_defaults(run=_list_tokens)
     user = commands.add_parser("user", help="users of the registry")
     user_verbs = user.add_subparsers(required=True, metavar="VERB")

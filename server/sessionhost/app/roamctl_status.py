@@ -29,6 +29,10 @@ _SESSION = ("SESSION", "USER", "TOKEN", "RECIPE", "EPOCH", "DTU")
 _DTU = ("DTU", "ADDRESS")
 
 
+class HostdAwayError(RoamctlError):
+    """hostd does not run on this machine."""
+
+
 def add_commands(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
 ) -> None:
@@ -75,7 +79,7 @@ def ask(path: Path, question: str) -> bytes:
             connection.sendall(question.encode("ascii") + b"\n")
             return _read_line(connection)
         except (FileNotFoundError, ConnectionRefusedError) as error:
-            raise RoamctlError(f"hostd is not running here (no answer at {path})") from error
+            raise HostdAwayError(f"hostd is not running here (no answer at {path})") from error
         except TimeoutError as error:
             raise RoamctlError(f"hostd did not answer in {ANSWER_TIMEOUT_S:g} s") from error
         except OSError as error:

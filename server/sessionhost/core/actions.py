@@ -5,7 +5,9 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from roamwire.control import Line, encode_line
+from roamwire.datagrams import BlockEntry
 from roamwire.tokens import Token
+from sessionhost.core.audit import Record
 from sessionhost.core.timing import DISPLAY_TICKET_S
 
 
@@ -147,15 +149,37 @@ class Remember:
 
 
 @dataclass(frozen=True)
+class Ban:
+    """Let the display gateway keep this terminal (its `blocks.dtu_key`) out, or let it in again."""
+
+    key: str
+    banned: bool
+
+
+@dataclass(frozen=True)
+class KeepBlocks:
+    """Keep these entries of the group's blocks on the disk."""
+
+    entries: tuple[BlockEntry, ...]
+
+
+@dataclass(frozen=True)
 class Report:
     """A line for the log: what happened, to whom, why."""
 
     text: str
 
 
+@dataclass(frozen=True)
+class Audit:
+    """A record for the audit log."""
+
+    record: Record
+
+
 Action = (
     Send | Close | Lookup | Verify | CheckPassword | Register | Noticed | StartSession
-    | StopSession | SetKeyboard | Grant | Revoke | Remember | Report
+    | StopSession | SetKeyboard | Grant | Revoke | Remember | Ban | KeepBlocks | Report | Audit
 )  # fmt: skip
 
 
@@ -172,6 +196,20 @@ class Outbox:
     def send(self, link: int, line: Line) -> None:
         """A line to a DTU."""
         self.put(Send(link, encode_line(line)))
+
+    def audit(
+        self,
+        what: str,
+        decision: str,
+        *,
+        who: str = "",
+        token: Token | None = None,
+        dtu: str = "",
+        reason: str = "",
+        session: str = "",
+    ) -> None:
+        """A record for the audit log; see `audit.Record`."""
+        self.put(Audit(Record(what, decision, who, token, dtu, reason, session)))
 
     def report(self, text: str) -> None:
         """A line for the log."""

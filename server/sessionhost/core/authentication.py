@@ -18,7 +18,8 @@ from roamwire.proof import Proof, Slot
 from roamwire.tokens import Token
 from sessionhost.core import timing
 from sessionhost.core.actions import Lookup, Noticed, Outbox, Register
-from sessionhost.core.group import GroupManager, TokenAnswered
+from sessionhost.core.group import GroupManager
+from sessionhost.core.group_events import TokenAnswered
 from sessionhost.core.hours import minute_of_week
 from sessionhost.core.insert import ConnectHere, CreateHere
 from sessionhost.core.judgement import (
@@ -105,6 +106,10 @@ class AuthenticationManager:
         self, link: Link, inserting: Inserting, reason: Reason, now: float, wait_s: float = 0.0
     ) -> None:
         link.inserting = None
+        self._outbox.audit(
+            "insert", "refused", who=inserting.user, token=inserting.token, dtu=link.dtu,
+            reason=reason.value,
+        )  # fmt: skip
         self._throttle.refused(inserting.token, link.dtu, reason, now)
         self._outbox.report(
             f"insert at {link.dtu} refused: {reason.value}"
@@ -221,6 +226,10 @@ class AuthenticationManager:
             self._register(link, inserting, step.registration.user, "registered by its owner", now)
             return None
         inserting.admitted = step
+        self._outbox.audit(
+            "insert", "accepted", who=inserting.user, token=inserting.token, dtu=link.dtu,
+            reason=f"{inserting.cause.value}, proven {inserting.proven}",
+        )  # fmt: skip
         return self._admitted(self.selection.find(link, inserting, now), now)
 
     def _demand(self, link: Link, inserting: Inserting, step: Step, now: float) -> None:

@@ -11,7 +11,8 @@ from roamwire.control import Offer, Sessions
 from roamwire.limits import MAX_OFFERS
 from roamwire.tokens import Token
 from sessionhost.core.actions import Outbox
-from sessionhost.core.group import GroupManager, TokenAnswered
+from sessionhost.core.group import GroupManager
+from sessionhost.core.group_events import TokenAnswered
 from sessionhost.core.links import Link
 from sessionhost.core.questions import Answer
 from sessionhost.core.sessions import SessionManager

@@ -3,6 +3,8 @@
 import hashlib
 from dataclasses import dataclass
 
+from roamwire.blocks import dtu_key
+
 MAX_TICKETS = 1024
 """Tickets that wait for their DTU: one a DTU of a group that fails over to this server at once."""
 
@@ -59,22 +61,31 @@ class Admitted:
 
 @dataclass(frozen=True)
 class Refused:
-    """No: `reason` is one of full, epoch, ticket, expired, dtu."""
+    """No: `reason` is one of full, epoch, ticket, expired, dtu, revoked."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class _Open:
+    session: str
+    epoch: int
+    dtu: str
 
 
 class DisplayGate:
     """The tickets, the newest epoch of each session and the open connections of one gateway.
 
     A session's epoch only rises. A grant with a higher epoch ends the connections of lower ones
-    at once, before its DTU comes: from then on the old screen must not show the session.
+    at once, before its DTU comes: from then on the old screen must not show the session. A DTU
+    that is banned (by its `blocks.dtu_key`) loses what it shows and gets nothing.
     """
 
     def __init__(self) -> None:
         self._grants: dict[bytes, Grant] = {}
         self._epochs: dict[str, int] = {}
-        self._open: dict[int, tuple[str, int]] = {}
+        self._open: dict[int, _Open] = {}
+        self._banned: set[str] = set()
         self._last_connection = 0
 
     def grant(self, grant: Grant, now: float) -> Granted | Refused:
@@ -97,12 +108,14 @@ class DisplayGate:
             return Refused("expired")
         if dtu != grant.dtu:
             return Refused("dtu")
+        if dtu_key(dtu) in self._banned:
+            return Refused("revoked")
         if len(self._open) >= MAX_CONNECTIONS:
             return Refused("full")
         # An older connection of the same epoch goes too: a session has one screen.
         close = self._closing(grant.session, grant.epoch, "epoch")
         self._last_connection += 1
-        self._open[self._last_connection] = (grant.session, grant.epoch)
+        self._open[self._last_connection] = _Open(grant.session, grant.epoch, dtu)
         return Admitted(self._last_connection, grant.session, grant.epoch, grant.rfb_socket, close)
 
     def revoke(self, session: str, epoch: int) -> tuple[Close, ...]:
@@ -112,23 +125,40 @@ class DisplayGate:
         self._drop_grants(session, below=epoch + 1)
         return self._closing(session, epoch, "revoked")
 
+    def ban(self, key: str) -> tuple[Close, ...]:
+        """This DTU is revoked: ends everything that it shows, and lets it in no more."""
+        self._banned.add(key)
+        return self._end({n: each for n, each in self._open.items() if dtu_key(each.dtu) == key})
+
+    def unban(self, key: str | None = None) -> None:
+        """The DTU may come again; None: all of them."""
+        self._banned = self._banned - {key} if key else set()
+
     def closed(self, connection: int) -> bool:
         """A connection is gone; False if it was ended by us, which has been told already."""
         return self._open.pop(connection, None) is not None
 
     def connections(self) -> tuple[tuple[str, int], ...]:
         """Session and epoch of every open connection."""
-        return tuple(self._open.values())
+        return tuple((each.session, each.epoch) for each in self._open.values())
 
     def _closing(self, session: str, up_to: int, reason: str) -> tuple[Close, ...]:
-        closing = tuple(
-            Close(connection, session, epoch, reason)
-            for connection, (name, epoch) in self._open.items()
-            if name == session and epoch <= up_to
+        return self._end(
+            {
+                number: each
+                for number, each in self._open.items()
+                if each.session == session and each.epoch <= up_to
+            },
+            reason,
         )
-        for close in closing:
-            del self._open[close.connection]
-        return closing
+
+    def _end(self, ending: dict[int, "_Open"], reason: str = "revoked") -> tuple[Close, ...]:
+        for connection in ending:
+            del self._open[connection]
+        return tuple(
+            Close(connection, each.session, each.epoch, reason)
+            for connection, each in ending.items()
+        )
 
     def _drop_grants(self, session: str, below: int) -> None:
         for key, grant in list(self._grants.items()):
@@ -143,7 +173,7 @@ class DisplayGate:
     def _remember(self, session: str, epoch: int) -> bool:
         """Notes the newest epoch; False if the table is full of sessions in use."""
         if session not in self._epochs and len(self._epochs) >= MAX_SESSIONS:
-            in_use = {name for name, _ in self._open.values()}
+            in_use = {each.session for each in self._open.values()}
             in_use |= {grant.session for grant in self._grants.values()}
             idle = next((name for name in self._epochs if name not in in_use), None)
             if idle is None:

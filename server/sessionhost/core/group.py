@@ -9,19 +9,23 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from roamwire.addresses import GROUP6, NO_ADDRESS, Address, address_of
+from roamwire.addresses import NO_ADDRESS, Address, address_of
 from roamwire.control import Server
 from roamwire.datagrams import (
+    Block,
+    BlockEntry,
+    BlockQ,
     Claim,
     Datagram,
     Host,
     Interface,
+    Numbered,
     ServerQ,
     ServerR,
+    Shown,
     TokenQ,
     TokenR,
     encode_datagram,
-    fitting,
     parse_datagram,
     renumbered,
 )
@@ -29,6 +33,21 @@ from roamwire.errors import RemoteProtocolError
 from roamwire.limits import MAX_HOSTS, MAX_INTERFACES
 from roamwire.replay import ReplayGuard
 from roamwire.signing import GroupSecrets
+from sessionhost.core.announcing import Standing, ways
+from sessionhost.core.block_exchange import BlockExchange
+from sessionhost.core.blocks import BlockSet
+from sessionhost.core.group_events import (
+    BlocksChanged,
+    GroupEvent,
+    HostDown,
+    HostUp,
+    NameClash,
+    Outgoing,
+    ShownElsewhere,
+    Source,
+    TokenAnswered,
+    TokenAsked,
+)
 from sessionhost.core.questions import Answer, Question
 from sessionhost.core.timing import (
     ANNOUNCE_SOON_S,
@@ -47,90 +66,6 @@ MAX_PROBES = MAX_HOSTS
 
 MAX_NAMESAKES = 9
 """Boots under our own name that are told, each once; ours is one. Recorded ones may be replayed."""
-
-Source = tuple[str, int]
-
-
-@dataclass(frozen=True)
-class Outgoing:
-    """A datagram to send; `interface` set means: out of that interface (broadcast, multicast).
-
-    `source` is the address of ours that it is to come from; "" leaves that to the kernel.
-    """
-
-    data: bytes
-    address: str
-    port: int
-    interface: str = ""
-    source: str = ""
-
-
-@dataclass(frozen=True)
-class HostUp:
-    """A trusted host is heard for the first time, or again after it was down."""
-
-    host: str
-
-
-@dataclass(frozen=True)
-class HostDown:
-    """A trusted host has been silent for too long."""
-
-    host: str
-
-
-@dataclass(frozen=True)
-class NameClash:
-    """Another machine signs with our secret under our name: a configuration error to log."""
-
-    source: str
-
-
-@dataclass(frozen=True)
-class TokenAsked:
-    """A trusted server asks for a token (by its hash); answer with `GroupManager.answer`."""
-
-    qid: str
-    host: str
-    boot: str
-    digest: str
-    pending: bool
-    source: Source
-
-
-@dataclass(frozen=True)
-class TokenAnswered:
-    """A question is over: the answers, and who of the asked kept silent."""
-
-    qid: str
-    answers: tuple[Answer, ...]
-    silent: tuple[str, ...]
-
-
-GroupEvent = HostUp | HostDown | NameClash | TokenAsked | TokenAnswered
-
-
-@dataclass
-class Standing:
-    """What a server says of itself in host messages and answers; load in thousandths of a CPU."""
-
-    host: str
-    cpus: int = 1
-    clock: int = 0
-    port: int = 7009
-    policy: str = ""
-    load: int = 0
-    sessions: int = 0
-    dtus: int = 0
-    drain: bool = False
-    back_ms: int = 0
-    interfaces: tuple[Interface, ...] = ()
-    full: bool = False
-
-    @property
-    def closed(self) -> bool:
-        """Whether this server takes no new session: drained, or no room."""
-        return self.drain or self.full
 
 
 @dataclass
@@ -163,6 +98,7 @@ class GroupManager:
         self.dropped: Counter[str] = Counter()
         self.heard_by: Counter[str] = Counter()
         self.wall_offset = 0.0
+        self.blocks = BlockSet()
         self.boot = f"{rng.getrandbits(64):016x}"
         self._profile = profile
         self._rng = rng
@@ -177,6 +113,7 @@ class GroupManager:
         self._present: dict[str, str] = {}
         self._questions: dict[str, Question] = {}
         self._probed: dict[tuple[str, str], _Probe] = {}
+        self._exchange = BlockExchange(self.blocks, standing.host, rng)
         self._out: list[Outgoing] = []
         self._events: deque[GroupEvent] = deque()
 
@@ -199,42 +136,20 @@ class GroupManager:
         Each has a number of its own: who hears us on two interfaces is to see that both work, and
         would take the second one for a replay.
         """
-        ways: list[tuple[str, str, str]] = []
-        for interface in self.standing.interfaces:
-            name, ip6 = interface.interface, interface.address(6)
-            if self._broadcast and interface.address(4):
-                ways.append((str(interface.bcast), name, ""))
-            if self._multicast and interface.address(4):
-                ways.append((self._multicast, name, ""))
-            if (self._broadcast or self._multicast) and ip6:
-                # IPv6 has no broadcast. Without a source the kernel would take the link-local one,
-                # which says nothing of whether a DTU can reach the other.
-                ways.append((GROUP6, name, str(ip6)))
-        ways.extend((seed, "", "") for seed in self._seeds)
-        message = self._host_message(now)
-        for address, name, source in ways:
+        message = self.standing.message(now + self.wall_offset, self.blocks.summary)
+        for address, name, source in self._ways():
             self._out.append(Outgoing(self._numbered(message), address, self._port, name, source))
         self._announce_at = now + self._profile.announce_s
 
-    def _host_message(self, now: float) -> Host:
-        own = self.standing
-        return Host(
-            host=own.host,
-            addr=next((each.ip for each in own.interfaces if each.address(4)), NO_ADDRESS),
-            time=int(now + self.wall_offset),
-            cpus=own.cpus,
-            clock=own.clock,
-            load=own.load,
-            sessions=own.sessions,
-            dtus=own.dtus,
-            policy=own.policy,
-            drain=own.closed,
-            back_ms=own.back_ms,
-            port=own.port,
-            interfaces=fitting(own.interfaces),
+    def _ways(self) -> list[tuple[str, str, str]]:
+        return ways(
+            self.standing.interfaces,
+            broadcast=self._broadcast,
+            multicast=self._multicast,
+            seeds=self._seeds,
         )
 
-    def _numbered(self, message: Host | TokenQ | TokenR) -> bytes:
+    def _numbered(self, message: Numbered) -> bytes:
         self._seq += 1
         return self.secrets.sign(encode_datagram(renumbered(message, self.boot, self._seq)))
 
@@ -281,11 +196,18 @@ class GroupManager:
         self.heard_by[way] += 1
         if isinstance(message, TokenR):
             self._receive_token_r(message, now)
-            return
-        if self._present.get(message.host) != message.boot:
+        elif isinstance(message, Block):  # of any boot: it is merged by its stamps
+            self._receive_block(message, now)
+        else:
+            self._receive_present(message, source, now)
+
+    def _receive_present(
+        self, message: Host | TokenQ | BlockQ | Shown, source: Source, now: float
+    ) -> None:
+        """What only the present boot of a host may say; another one is asked to prove itself."""
+        present = self._present.get(message.host) == message.boot
+        if not present and not isinstance(message, Shown):
             self._probe(message, source, now)
-        elif isinstance(message, Host):
-            self._heard(message, True, source, now)
         if isinstance(message, TokenQ):
             self._events.append(
                 TokenAsked(
@@ -293,6 +215,14 @@ class GroupManager:
                     source,
                 )
             )  # fmt: skip
+        elif not present:
+            return
+        elif isinstance(message, Host):
+            self._heard(message, True, source, now)
+        elif isinstance(message, BlockQ):
+            self._exchange.asked(message, source[0])
+        else:
+            self._events.append(ShownElsewhere(message))
 
     def _heard(self, message: Host, trusted: bool, source: Source, now: float) -> None:
         known = self.topology.trusted(message.host)
@@ -303,6 +233,21 @@ class GroupManager:
             record.down = False
             self._events.append(HostUp(message.host))
             self.announce_soon(now)
+        if record is not None and trusted:
+            self._exchange.heard(message.host, message.blocks, source[0], now)
+
+    def _receive_block(self, message: Block, now: float) -> None:
+        news = self._exchange.told(message, now)
+        if news:
+            self.announce_soon(now)  # so that who did not hear it asks us
+            self._events.append(BlocksChanged(news))
+
+    def block(self, key: str, now: float, *, blocked: bool) -> BlockEntry:
+        """Block a card or terminal in the whole group, or allow it again."""
+        entry = self.blocks.put(key, blocked, self.standing.host)
+        self._exchange.news((entry,), now)
+        self.announce_soon(now)
+        return entry
 
     def _answer_server_q(self, message: ServerQ, source: Source, interface: str) -> None:
         own = self.standing
@@ -320,7 +265,7 @@ class GroupManager:
 
     # Which boot of a host is the present one: it must answer a question of ours
 
-    def _probe(self, message: Host | TokenQ, source: Source, now: float) -> None:
+    def _probe(self, message: Host | TokenQ | BlockQ, source: Source, now: float) -> None:
         key = (message.host, message.boot)
         host_message = message if isinstance(message, Host) else None
         under_way = self._probed.get(key)
@@ -441,6 +386,7 @@ class GroupManager:
     def next_deadline(self) -> float:
         """When `handle_deadline` is to be called next, in seconds of the caller's clock."""
         times = [self._announce_at, *(q.next_deadline() for q in self._questions.values())]
+        times += self._exchange.deadlines()
         down = self.topology.next_down()
         return min(times if down is None else [*times, down])
 
@@ -448,6 +394,7 @@ class GroupManager:
         """Announce, repeat, give up, notice silence: whatever is due."""
         if now >= self._announce_at:
             self.announce_now(now)
+        self._exchange.handle_deadline(now)
         for question in list(self._questions.values()):
             if question.over(now):
                 self._give_up(question)
@@ -478,8 +425,25 @@ class GroupManager:
 
     def datagrams_to_send(self, now: float) -> list[Outgoing]:
         """What is to be sent now; the queue is empty afterwards."""
+        for message, address in self._exchange.messages():
+            self._tell(message, address)
         out, self._out = self._out, []
         return out
+
+    def tell(self, message: Numbered, host: str) -> None:
+        """A message to one server, or ("") to every live one."""
+        for record in self.topology.answering():
+            if host in ("", record.host):
+                self._tell(message, record.source[0])
+
+    def _tell(self, message: Numbered, address: str) -> None:
+        """To one address, or ("") on every way and to every live server by itself."""
+        to = [(address, "", "")]
+        if not address:
+            to = self._ways()
+            to += [(record.source[0], "", "") for record in self.topology.answering()]
+        for where, name, source in to:
+            self._out.append(Outgoing(self._numbered(message), where, self._port, name, source))
 
     def next_event(self) -> GroupEvent | None:
         """The next thing that the caller should know, or None."""

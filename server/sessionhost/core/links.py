@@ -121,8 +121,13 @@ class Inserting:
     @property
     def whose(self) -> str:
         """Of whom, and by what proof, for the log; never the token's number."""
-        proofs = "+".join(sorted(proof.value for proof in self.proofs)) or "nothing"
-        return f", user {self.user or 'unknown'!r:.80}, {self.token.kind} token, proven {proofs}"
+        user = self.user or "unknown"
+        return f", user {user!r:.80}, {self.token.kind} token, proven {self.proven}"
+
+    @property
+    def proven(self) -> str:
+        """What has been proven, for the log."""
+        return "+".join(sorted(proof.value for proof in self.proofs)) or "nothing"
 
 
 @dataclass

@@ -14,7 +14,8 @@ from roamwire.control import Redirect
 from roamwire.tokens import Token
 from sessionhost.core import timing
 from sessionhost.core.actions import Outbox
-from sessionhost.core.group import GroupManager, TokenAnswered, TokenAsked
+from sessionhost.core.group import GroupManager
+from sessionhost.core.group_events import TokenAnswered, TokenAsked
 from sessionhost.core.insert import (
     AskAgain,
     ConnectHere,
@@ -156,6 +157,10 @@ class ServerSelection:
             admitted.registration.user if admitted is not None else "",
         )
         self.vouchers.placed(inserting.owner, target.host, now)
+        self._outbox.audit(
+            "redirect", "sent", who=inserting.user, token=inserting.token, dtu=link.dtu,
+            reason=f"to {target.host}: {to.why}", session=to.session,
+        )  # fmt: skip
         self._outbox.report(f"{link.dtu} redirected to {target.host}: {to.why}{inserting.whose}")
         where = (target.host, str(target.address), target.port)
         text = tickets.issue(ticket, secrets)

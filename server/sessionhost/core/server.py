@@ -13,7 +13,6 @@ from roamwire.control import (
     Alive,
     Answer,
     Browse,
-    Connect,
     Disconnect,
     Hello,
     Insert,
@@ -34,23 +33,26 @@ from roamwire.version import VERSION
 from sessionhost.core import timing
 from sessionhost.core.actions import (
     Action,
+    Audit,
     Close,
-    Grant,
     Outbox,
     Remember,
-    Revoke,
-    SetKeyboard,
     StartSession,
     StopSession,
 )
+from sessionhost.core.audit import Record
 from sessionhost.core.authentication import Admitted, AuthenticationManager
+from sessionhost.core.blocking import Blocking
 from sessionhost.core.choosing import MAX_SESSIONS_PER_TOKEN, Found, SessionChooser
-from sessionhost.core.group import (
-    GroupManager,
+from sessionhost.core.fencing import Fence
+from sessionhost.core.group import GroupManager
+from sessionhost.core.group_events import (
+    BlocksChanged,
     HostDown,
     HostUp,
     NameClash,
     Outgoing,
+    ShownElsewhere,
     TokenAnswered,
     TokenAsked,
 )
@@ -66,6 +68,7 @@ from sessionhost.core.policy import Policy
 from sessionhost.core.policy_watch import PolicyWatch
 from sessionhost.core.registration import Registration
 from sessionhost.core.replies import Reply
+from sessionhost.core.screens import Screens
 from sessionhost.core.sessions import MAX_SESSIONS, Session, SessionManager
 
 DEFAULT_POLICY = Policy()
@@ -86,9 +89,7 @@ class ServerCore:
         self.group = group
         self.sessions = SessionManager(rng)
         self._bad_lines: Counter[str] = Counter()
-        self._rng = rng
         self._recipe = recipe
-        self._display_port = display_port
         self._login = policy.login
         self._links: dict[int, Link] = {}
         self._check_links_at = 0.0
@@ -97,6 +98,11 @@ class ServerCore:
             group, self.sessions, self._links, self._outbox, rng, policy
         )
         self.choosing = SessionChooser(group, self.sessions, self._outbox)
+        self._screens = Screens(self.sessions, self._links, self._outbox, rng, display_port)
+        self._blocking = Blocking(
+            group.blocks, self.sessions, self._links, self._outbox, self._leave, self._hang_up
+        )
+        self.fence = Fence(group, self.sessions, self._screens, rng)
         self.policies = PolicyWatch()
         self._restarting = False
 
@@ -118,9 +124,13 @@ class ServerCore:
             # The oldest goes: a terminal that was cut off comes back by its newest one.
             self._hang_up(own[0], f"has {len(own)} connections", now)
         if len(self._links) >= MAX_LINKS:
+            self._outbox.audit("terminal", "refused", dtu=dtu, reason="full")
             self._outbox.report(f"{dtu} refused: {MAX_LINKS} terminals are connected")
             self._outbox.put(Close(link))
             return
+        if self._blocking.refuses_link(link, dtu, now):
+            return
+        self._outbox.audit("terminal", "connected", dtu=dtu, reason=f"from {address}")
         self._links[link] = Link(link, dtu, address, now, now)
         self.group.standing.dtus = len(self._links)
 
@@ -129,6 +139,7 @@ class ServerCore:
         gone = self._links.pop(link, None)
         if gone is not None and not self._restarting:
             # A cut link is noticed late: the person was last here when the DTU was last heard.
+            self._outbox.audit("terminal", "gone", dtu=gone.dtu, session=gone.session)
             self._leave(gone, gone.last_heard)
             self.group.standing.dtus = len(self._links)
 
@@ -160,6 +171,7 @@ class ServerCore:
         elif isinstance(line, Answer):
             self.authentication.answer(link, line, now)
         elif isinstance(line, Remove):
+            self._outbox.audit("card", "out", dtu=link.dtu, session=link.session)
             self._leave(link, now)
             self._outbox.report(f"card out at {link.dtu}")
         elif isinstance(line, Browse | Select | SignOff):
@@ -186,17 +198,15 @@ class ServerCore:
         """The link shows nothing from `now` on: card out, connection gone, or a new insert."""
         self.authentication.forget(link)
         self.choosing.forget(link)
-        session = self.sessions.get(link.session)
-        if session is not None and self.sessions.detach(session, link.epoch, now):
-            self._outbox.put(Revoke(session.session, link.epoch))
-            self._outbox.put(Remember(session.session, session.epoch, now))
-        link.session, link.epoch, link.shown_for = "", 0, None
+        self._screens.leave(link, now)
 
     # Insert: patent steps 911-922
 
     def _insert(self, link: Link, line: Insert, now: float) -> None:
         self._leave(link, now)
         link.seq = line.seq
+        if self._blocking.refuses_token(link, line.token):
+            return
         self.authentication.begin(link, line, now)
 
     def looked_up(
@@ -253,6 +263,10 @@ class ServerCore:
         if session is None:
             return False
         self._count_sessions()
+        self._outbox.audit(
+            "session", "created", who=user, token=session.token, dtu=link.dtu, reason=why,
+            session=session.session,
+        )  # fmt: skip
         self._outbox.report(f"new session {session.session} of {session.user} here: {why}")
         self._outbox.send(link.link, Notice(inserting.seq, int(NoticeCode.STARTING)))
         self._attach(link, session, inserting, now)
@@ -260,37 +274,10 @@ class ServerCore:
         return True
 
     def _attach(self, link: Link, session: Session, inserting: Inserting, now: float) -> None:
-        """Step 914: the newest insert wins; whoever showed the session before is told."""
-        before = self.sessions.attach(session, link.link, link.dtu, now)
-        link.session, link.epoch = session.session, session.epoch
-        link.shown_for = inserting
+        """Step 914."""
         self.authentication.selection.vouchers.forget_home(session.token)
-        if before is not None:
-            self._outbox.put(Revoke(session.session, before.epoch))
-            loser = self._links.get(before.link)
-            if loser is not None and loser is not link:
-                loser.session, loser.epoch = "", 0
-                self._outbox.send(
-                    loser.link,
-                    Disconnect(loser.seq, DisconnectReason.TAKEN_OVER.value, desk=link.dtu),
-                )
-        self._outbox.report(
-            f"session {session.session} of {session.user} shown at {link.dtu}, "
-            f"epoch {session.epoch}, cause {inserting.cause.value}{inserting.whose}"
-        )
-        self._outbox.put(Remember(session.session, session.epoch, now))
-        if session.running:
-            self._connect(link, session)
-
-    def _connect(self, link: Link, session: Session) -> None:
-        if link.hello is not None and link.hello.keyboard:
-            self._outbox.put(SetKeyboard(session.session, link.hello.keyboard))
-        ticket = f"{self._rng.getrandbits(128):032x}"
-        self._outbox.put(
-            Grant(session.session, session.epoch, ticket, link.dtu, session.rfb_socket)
-        )
-        shown = (session.session, session.epoch, ticket, self._display_port, session.user)
-        self._outbox.send(link.link, Connect(link.seq, *shown))
+        self._screens.attach(link, session, inserting, now)
+        self.fence.attached(session, now)
 
     # The menu: what a person asks for who has a session on the screen
 
@@ -299,6 +286,10 @@ class ServerCore:
         if current is None or line.seq != link.seq:
             raise RemoteProtocolError("state", "the menu of a session that is not shown there")
         if isinstance(line, SignOff):
+            self._outbox.audit(
+                "session", "signed off", who=current.user, token=current.token, dtu=link.dtu,
+                session=current.session,
+            )  # fmt: skip
             self._outbox.report(f"session {current.session} is signed off at {link.dtu}")
             self._outbox.put(StopSession(current.session))
         elif isinstance(line, Browse):
@@ -353,6 +344,7 @@ class ServerCore:
             else:
                 self._start(session)
         self._count_sessions()
+        self._blocking.enforce(now)
         self.authentication.selection.wait_for_others(now + timing.START_GRACE_S)
         self.group.announce_soon(now)
 
@@ -370,7 +362,11 @@ class ServerCore:
         here.rfb_socket, here.start_by = rfb_socket, None
         link = self._links.get(here.attachment.link) if here.attachment else None
         if link is not None and link.epoch == here.epoch and link.session == session:
-            self._connect(link, here)
+            self._screens.connect(link, here)
+
+    def administered(self, record: Record) -> None:
+        """An administrator has changed something: for the audit log."""
+        self._outbox.put(Audit(record))
 
     def end_session(self, session: str) -> bool:
         """An administrator ends a session; False if there is none of that name."""
@@ -386,6 +382,10 @@ class ServerCore:
         if gone is None:
             return
         self._count_sessions()
+        self._outbox.audit(
+            "session", "ended", who=gone.user, token=gone.token, reason=reason.value,
+            session=session,
+        )  # fmt: skip
         self._outbox.report(f"session {session} of {gone.user} is gone: {reason.value}")
         link = self._links.get(gone.attachment.link) if gone.attachment else None
         if link is None or link.session != session:
@@ -422,6 +422,10 @@ class ServerCore:
                 self._admit(self.authentication.answered(event, now), now)
                 if (found := self.choosing.answered(event, now)) is not None:
                     self._found(found, now)
+            elif isinstance(event, ShownElsewhere):
+                self.fence.heard(event.message, now)
+            elif isinstance(event, BlocksChanged):
+                self._blocking.changed(event.entries, now)
             elif isinstance(event, NameClash):
                 self._outbox.report(
                     f"another host at {event.source} uses our name: rename one of them"
@@ -429,6 +433,15 @@ class ServerCore:
             elif isinstance(event, HostUp | HostDown):
                 self._outbox.report(f"host {event.host} is {type(event).__name__[4:].lower()}")
                 self._tell_servers(now)
+                if isinstance(event, HostUp):
+                    self.fence.host_up(event.host, now)
+
+    def block(self, key: str, now: float, *, blocked: bool) -> None:
+        """An administrator blocks a card or terminal in the whole group, or allows it again.
+
+        `key` is `blocks.token_key` or `blocks.dtu_key`; raises BlocksFullError.
+        """
+        self._blocking.changed((self.group.block(key, now, blocked=blocked),), now)
 
     def _tell_servers(self, now: float) -> None:
         for link in self._links.values():
@@ -456,13 +469,14 @@ class ServerCore:
         if self._links:
             times.append(self._check_links_at)
             times += [at for each in self._links.values() if (at := each.due_at) is not None]
-        starting = self.sessions.next_start_deadline()
-        return min(times if starting is None else [*times, starting])
+        more = (self.sessions.next_start_deadline(), self.fence.next_deadline())
+        return min([*times, *(at for at in more if at is not None)])
 
     def handle_deadline(self, now: float) -> None:
         """Whatever is due: group, silent links, sessions that do not start, second questions."""
         self.group.handle_deadline(now)
         self._drain_group(now)
+        self.fence.handle_deadline(now)
         for session in self.sessions.overdue(now):
             self._outbox.put(StopSession(session.session))
             self.session_gone(session.session, DisconnectReason.FAILED, now)

@@ -52,6 +52,24 @@ RESERVATION_S = 3.0
 PROBE_REPEAT_S = 1.0
 """An unanswered "are you this boot?" is asked again."""
 
+BLOCK_NEWS_S = (0.0, 0.15, 0.5)
+"""A lost card or revoked terminal is told to everybody at these times after it was reported."""
+
+BLOCK_PAGE_S = 0.2
+"""A page of another server's blocks is asked for again."""
+
+SHOWN_S = (0.0, 0.3, 1.0, 3.0)
+"""What a server shows is told to the others at these times after the attach, or a host's return."""
+
+SHOWN_PAUSE_S = 0.05
+"""Between two bursts to a server that is up again."""
+
+SHOWN_NONCE_S = 1.0
+"""An answer to "I show this card" is heard so long: inserts further apart are always in order."""
+
+REFUSED_AGAIN_S = 60.0
+"""A revoked terminal tries again every few seconds; its refusal is told once in this time."""
+
 KEEPALIVE_S = 0.5
 LOST_S = 1.5
 """What a DTU is told to use (DESIGN section 4)."""
@@ -114,6 +132,8 @@ for _profile in PROFILES.values():
         raise LocalProtocolError("a host is down only after several missed announcements")
 if not QUESTION_REPEAT_S * 3 <= QUESTION_S + 1e-9 <= LOST_S:
     raise LocalProtocolError("a question has two repeats and is over before a DTU gives up")
+if BLOCK_NEWS_S[-1] + PROFILES["fast"].announce_s + BLOCK_PAGE_S >= 2.0:
+    raise LocalProtocolError("a block is everywhere within 2 s, also if its news was lost")
 if not KEEPALIVE_S * 3 <= LOST_S < LINK_SILENT_S:
     raise LocalProtocolError("a lost keepalive or two is no lost server")
 if not CARD_PROOF_S < PIN_PROOF_S or not PASSWORD_CHECK_S < PASSWORD_S:

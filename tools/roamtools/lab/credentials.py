@@ -63,7 +63,8 @@ class Credentials:
             self.create_wrong_group()
             secret = self._dir / WRONG_GROUP / "secret"
         host_user = plan.DAEMON_USERS[0].uid
-        group_files = [issued / "group" / "ca.crt", secret, issued / "group" / "policy.toml"]
+        group_files = [issued / "group" / "ca.crt", secret]
+        group_files += [issued / "group" / name for name in ("audit.key", "policy.toml")]
         _install(group_files, target / "group", host_user, host_user, 0o600)
         registry = node_dir / "state" / "registry.sqlite"
         shutil.copy(self._dir / "registry.sqlite", registry)

@@ -6,6 +6,7 @@ from dtu.core import catalogue
 from dtu.core import timing as dtu_timing
 from roamtools.sim.people import AGAIN
 from roamtools.sim.plan import (
+    FENCED_S,
     HOST_DOWN_S,
     LINK_STALE_S,
     LOOSE_PAUSE_S,
@@ -16,6 +17,9 @@ from roamtools.sim.plan import (
     attach_bound,
 )
 from roamwire.limits import MAX_HOSTS
+from roamwire.tokens import Token
+from sessionhost.core.blocks import MAX_BLOCKS
+from sessionhost.core.fencing import MAX_NONCES as MAX_SHOWN
 from sessionhost.core.group import MAX_PROBES, MAX_QUESTIONS
 from sessionhost.core.links import MAX_LINKS
 from sessionhost.core.server import ServerCore
@@ -47,6 +51,7 @@ class Audit:
         for desk in world.desks:
             self._desk(desk, silent, working=working)
         self._one_screen()
+        self._one_terminal()
         for host in world.hosts:
             if host.core is not None:
                 self._host(host, host.core)
@@ -56,7 +61,7 @@ class Audit:
 
     def _desk(self, desk: "DeskNode", silent: int, *, working: bool) -> None:
         world, now = self._world, self._world.clock.now
-        if desk.attached:
+        if desk.attached or desk.name in world.warden.revoked:
             desk.unattached_since = now
         elif working and world.net_healthy:
             since = max(desk.unattached_since, world.disturbed_at)
@@ -97,6 +102,8 @@ class Audit:
 
     def _owed(self, desk: "DeskNode") -> bool:
         """Whether a session is due here: not to an unknown card, nor after a "try again"."""
+        if self._world.warden.owes_nothing(desk):
+            return False
         registered = self._world.registry.get(desk.card) if desk.card is not None else None
         if registered is None or not registered.enabled or desk.forged or desk.words in AGAIN:
             return False
@@ -119,6 +126,20 @@ class Audit:
             if now - since > bound:
                 names = ", ".join(desk.name for desk in desks)
                 world.checks.fail("one screen", f"{session} is shown at {names}")
+
+    def _one_terminal(self) -> None:
+        """Two cards of one number: once the servers can talk, one terminal shows its session."""
+        world, now = self._world, self._world.clock.now
+        showing: dict[Token, list[str]] = {}
+        for desk in world.desks:
+            if desk.live is not None and desk.card is not None and desk.attached:
+                showing.setdefault(desk.card, []).append(desk.name)
+        doubled = {token: desks for token, desks in showing.items() if len(desks) > 1}
+        world.cloned_since = {token: world.cloned_since.get(token, now) for token in doubled}
+        for token, desks in doubled.items():
+            since = max(world.cloned_since[token], world.disturbed_at)
+            if world.net_healthy and now - since > FENCED_S + world.slowest:
+                world.checks.fail("one terminal", f"{token} is shown at {', '.join(desks)}")
 
     # Hosts
 
@@ -150,6 +171,8 @@ class Audit:
             "placed tokens": (len(vouchers._homes), MAX_PLACED),
             "links": (len(core._links), MAX_LINKS),
             "links of ours": (len(core._links), len(host.links)),
+            "blocks": (len(group.blocks), MAX_BLOCKS),
+            "words on screens": (len(core.fence._nonces), MAX_SHOWN),
             "asking": (core.authentication.selection.asking(), len(core._links)),
         }
         for name, (size, maximum) in sizes.items():
@@ -183,6 +206,10 @@ class Audit:
 
     def _settled_desk(self, desk: "DeskNode") -> None:
         world = self._world
+        if desk.name in world.warden.revoked:
+            if desk.attached or desk.screen is not None:
+                world.checks.fail("blocked", f"{desk.name} is revoked, and here")
+            return
         if not desk.attached:
             world.checks.fail("settled", f"{desk.name} is {desk.terminal.state.value}")
         having = [
@@ -198,7 +225,8 @@ class Audit:
                 world.checks.fail("settled", f"{desk.name} shows a session without a card")
             return
         registered = world.registry.get(desk.card)
-        if registered is None or not registered.enabled or desk.forged:
+        lost = desk.card in world.warden.lost
+        if registered is None or not registered.enabled or desk.forged or lost:
             if desk.screen is not None:
                 world.checks.fail("proof", f"{desk.name} shows a session to {desk.card}")
             return

@@ -9,8 +9,19 @@ from typing import TYPE_CHECKING
 
 from roamtools.sim.plan import STABLE_S
 from roamtools.sim.stream import Stream
-from roamwire.control import Cause, Connect, Insert, Redirect, Server, Servers, Welcome, parse_line
+from roamwire.control import (
+    Cause,
+    Connect,
+    Disconnect,
+    Insert,
+    Redirect,
+    Server,
+    Servers,
+    Welcome,
+    parse_line,
+)
 from roamwire.errors import RemoteProtocolError
+from roamwire.notices import DisconnectReason
 from roamwire.tickets import MAX_HOPS
 from roamwire.tokens import Token
 from sessionhost.core import actions
@@ -32,6 +43,7 @@ RECENT_S = 1.0
 
 COUNTED = (
     "inserts", "redirects", "failovers", "connects", "sessions", "pictures", "judged", "judged_new",
+    "lost", "revoked", "fenced", "audit",
 )  # fmt: skip
 """`judged`, `judged_new`: attachments, sessions in a stable group, where the strict rules hold."""
 
@@ -71,6 +83,7 @@ class Checks:
         self.hops: dict[str, int] = {}
         self._judged: dict[Stream, Inserting] = {}
         self.tickets: dict[str, tuple[str, str, Token, float]] = {}
+        self.inserted: dict[tuple[str, Token], float] = {}
         self.counts: dict[str, int] = dict.fromkeys(COUNTED, 0)
 
     def fail(self, rule: str, detail: str) -> None:
@@ -130,10 +143,25 @@ class Checks:
         elif isinstance(message, Redirect):
             self._is_proven(host, stream, message)
             self._redirected(host, stream, message)
+        elif isinstance(message, Disconnect):
+            self._taken_over(host, stream, message)
         elif isinstance(message, Connect):
             self._is_proven(host, stream, message)
             self.counts["connects"] += 1
             self.hops[stream.node] = 0
+
+    def _taken_over(self, host: "HostNode", stream: Stream, message: Disconnect) -> None:
+        """Whoever loses a card's session to another terminal has had the card in for longer."""
+        asked = self.asked.get(stream)
+        if message.reason != DisconnectReason.TAKEN_OVER.value or asked is None:
+            return
+        if any(each.node == message.desk for each in host.links.values()):
+            return  # at this very server: its insert is being dealt with
+        lost = self.inserted.get((stream.node, asked.token), float("-inf"))
+        won = self.inserted.get((message.desk, asked.token), float("inf"))
+        if won < lost - RECENT_S:
+            self.fail("one terminal", f"{stream.node} loses to {message.desk}, which is older")
+        self.counts["fenced"] += 1
 
     def _is_proven(self, host: "HostNode", stream: Stream, message: Redirect | Connect) -> None:
         """Who claims a card without its key is neither connected nor told where its session is."""
@@ -171,6 +199,8 @@ class Checks:
     def starting(self, host: "HostNode", order: actions.StartSession) -> None:
         """A server makes a new session."""
         self.counts["sessions"] += 1
+        if host.core is not None and host.core.group.blocks.blocks_token(order.token):
+            self.fail("blocked", f"{host.name} starts a session for {order.token}, which is lost")
         registered = self._world.registry.get(order.token)
         if registered is None or not registered.enabled or registered.user != order.user:
             self.fail("proof", f"{host.name} starts a session of {order.user} for {order.token}")
@@ -213,6 +243,9 @@ class Checks:
 
     def remembered(self, host: "HostNode", action: actions.Remember) -> None:
         """A session was attached (its epoch has risen) or detached."""
+        here = host.core.sessions.get(action.session) if host.core is not None else None
+        if here is not None and here.attachment is not None:
+            self.inserted[here.attachment.dtu, here.token] = here.last_connected
         fact = self.facts.get(action.session)
         if fact is None or not fact.alive:
             return
@@ -256,6 +289,7 @@ class Checks:
 
     def admitted(self, host: "HostNode", desk: str, session: str, epoch: int) -> None:
         """The gateway lets a desk see a session."""
+        self.not_blocked(host, desk, session)
         fact = self.facts.get(session)
         if fact is None or not fact.alive:
             self.fail("proof", f"{desk} is let in to {session}, which is gone")
@@ -267,11 +301,26 @@ class Checks:
             if not known and self._world.clock.now - host.started_at > STABLE_S:
                 self.fail("proof", f"{desk} is let in to {session} epoch {epoch}: {attachment}")
 
+    def not_blocked(self, host: "HostNode", desk: str, session: str) -> None:
+        """A server that knows of a block shows nothing to that card, and nothing at that desk."""
+        fact, core = self.facts.get(session), host.core
+        if core is None:
+            return
+        if fact is not None and core.group.blocks.blocks_token(fact.token):
+            self.fail("blocked", f"{host.name} shows {session} to {fact.token}, which is lost")
+        if core.group.blocks.blocks_dtu(desk):
+            self.fail("blocked", f"{host.name} shows {session} at {desk}, which is revoked")
+
     # After each step of a machine
 
     def host_step(self, host: "HostNode", core: ServerCore) -> None:
         """Each session has at most one screen, and it is the one that the core knows of."""
         seen: set[str] = set()
+        for desk, shown in host.display.screens():
+            self.not_blocked(host, desk, shown)
+        for stream in host.links.values():
+            if core.group.blocks.blocks_dtu(stream.node):
+                self.fail("blocked", f"{host.name} has a link of {stream.node}, which is revoked")
         for session, epoch in host.display.gate.connections():
             if session in seen:
                 self.fail("one screen", f"{session} on {host.name} has two displays")

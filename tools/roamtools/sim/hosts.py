@@ -14,11 +14,13 @@ from roamtools.sim.launcher import Job, Launcher
 from roamtools.sim.plan import SLOW_LOOKUP_S
 from roamtools.sim.stream import Mark, Stream
 from roamwire.control import Attach, Attached, encode_line, parse_line
-from roamwire.datagrams import Interface
+from roamwire.datagrams import BlockEntry, Interface
 from roamwire.errors import RemoteProtocolError
 from roamwire.notices import DisconnectReason
 from sessionhost.core import actions, gateway
-from sessionhost.core.group import GroupManager, Outgoing, Standing
+from sessionhost.core.announcing import Standing
+from sessionhost.core.group import GroupManager
+from sessionhost.core.group_events import Outgoing
 from sessionhost.core.replies import Verified
 from sessionhost.core.server import ServerCore
 from sessionhost.core.sessions import Session
@@ -79,6 +81,7 @@ class DisplayPort:
     def __init__(self, host: "HostNode") -> None:
         self._host = host
         self._streams: dict[int, Stream] = {}
+        self.shown: dict[int, str] = {}
         self.gate = gateway.DisplayGate()
         self.generation_number = 1
 
@@ -109,6 +112,7 @@ class DisplayPort:
         self.close(verdict.close)
         stream.link = verdict.connection
         self._streams[verdict.connection] = stream
+        self.shown[verdict.connection] = verdict.session
         stream.send_down(encode_line(Attached(verdict.session, verdict.epoch)))
         stream.send_down(FRAME)
         self._host.world.checks.admitted(self._host, stream.node, verdict.session, verdict.epoch)
@@ -116,20 +120,28 @@ class DisplayPort:
     def closed(self, stream: Stream) -> None:
         """The desk has closed its display."""
         self._streams.pop(stream.link, None)
+        self.shown.pop(stream.link, None)
         self.gate.closed(stream.link)
 
     def close(self, closing: tuple[gateway.Close, ...]) -> None:
         """What the gate wants closed."""
         for each in closing:
             stream = self._streams.pop(each.connection, None)
+            self.shown.pop(each.connection, None)
             if stream is not None:
                 stream.hang_up()
+
+    def screens(self) -> list[tuple[str, str]]:
+        """Desk and session of every open display."""
+        shown = [(s.node, self.shown.get(number, "")) for number, s in self._streams.items()]
+        return [(desk, session) for desk, session in shown if session]
 
     def die(self, end: Callable[[Stream], None]) -> None:
         """The process is gone."""
         for stream in self._streams.values():
             end(stream)
         self._streams.clear()
+        self.shown.clear()
         self.gate = gateway.DisplayGate()
         self.generation_number += 1
 
@@ -157,6 +169,7 @@ class HostNode:
         self.remembered: dict[str, tuple[int, float]] = {}
         self.silent_since: float | None = None
         self.inherited: dict[str, int] = {}
+        self.kept_blocks: list[BlockEntry] = []
         self.started_at = self.clock.now
         self._last_link = 0
         self._alarm = Alarm(self.clock, self._wake)
@@ -174,11 +187,15 @@ class HostNode:
         standing = Standing(self.name, cpus=4, drain=self.drain)
         group = GroupManager(standing, self.world.secrets, PROFILES["fast"], self.rng)
         group.wall_offset = self.wall_offset
+        group.blocks.merge(self.kept_blocks)
         self.core = ServerCore(group, self.rng, recipe="desktop", display_port=DISPLAY_PORT)
         self.starts += 1
         self.daemon = self.starts
         self.started_at = now
         self.silent_since = None
+        self.display.gate.unban()
+        for key in group.blocks.blocked_dtus():
+            self.display.close(self.display.gate.ban(key))
         self.inherited = dict(self.display.gate.connections())
         interface = Interface("eth0", self.ip, MASK, IPv4Address(BROADCAST))
         group.set_interfaces((interface,), now)
@@ -237,6 +254,12 @@ class HostNode:
         if self.core is not None:
             self.core.group.standing.drain = drain
             self.core.group.announce_soon(self.clock.now)
+            self.pump()
+
+    def block(self, key: str, *, blocked: bool) -> None:
+        """The administrator blocks a card or a terminal in the group, or allows it again."""
+        if self.core is not None:
+            self.core.block(key, self.clock.now, blocked=blocked)
             self.pump()
 
     def set_wall_offset(self, offset: float) -> None:
@@ -360,6 +383,18 @@ class HostNode:
             stream = self.links.pop(action.link, None)
             if stream is not None:
                 stream.hang_up()
+        else:
+            self._act_on_words(action)
+
+    def _act_on_words(self, action: actions.Action) -> None:
+        if isinstance(action, actions.Ban) and action.banned:
+            self.display.close(self.display.gate.ban(action.key))
+        elif isinstance(action, actions.Ban):
+            self.display.gate.unban(action.key)
+        elif isinstance(action, actions.KeepBlocks):
+            self.kept_blocks.extend(action.entries)
+        elif isinstance(action, actions.Audit):
+            self.world.checks.counts["audit"] += 1
         elif isinstance(action, actions.Report):
             self.world.note(self.name, action.text)
 

@@ -47,6 +47,7 @@ class Nemesis:
             (3, self._plug),
             (2, self._lease),
             (3, self._drain),
+            (4, self._clones),
         )
 
     def start(self) -> None:
@@ -180,6 +181,32 @@ class Nemesis:
         for desk in world.desks:
             (left if self._rng.random() < 0.5 else right).append(desk.name)
         self._cut_for("bridge in two", [net.cut(left, right), net.cut(right, left)])
+
+    def _clones(self) -> None:
+        """The bridge in two, and on either side one of two cards with the same number."""
+        world, net = self._world, self._world.net
+        twins = world.people.twins()
+        if not twins or not world.net_healthy:
+            return
+        left, right = self._split([host.name for host in world.hosts])
+        desks = self._rng.sample(world.desks, len(world.desks))
+        for number, desk in enumerate(desks):
+            (left if number % 2 else right).append(desk.name)
+        cuts = [net.cut(left, right), net.cut(right, left)]
+        world.net_fault("bridge in two, with a cloned card")
+
+        def insert(_: None) -> None:
+            for card, number in zip(self._rng.choice(twins), (0, 1), strict=True):
+                free = [desk for desk in desks[number::2] if desk.card is None]
+                if free:
+                    world.people.carry(card, self._rng.choice(free))
+
+        def heal() -> None:
+            net.heal(cuts)
+            world.net_healed("bridge in two, with a cloned card")
+
+        world.clock.after(self._rng.uniform(5.0, 7.0), insert)
+        self._for((9.0, 15.0), heal)
 
     def _half(self) -> None:
         """Hosts do not hear each other, desks hear all of them."""

@@ -93,6 +93,10 @@ class Network:
         """Whether a packet can get from one to the other at all."""
         return not any(cut.blocks(source, target) for cut in self._cuts)
 
+    def good_between(self, a: str, b: str) -> bool:
+        """Whether two nodes can talk, and lose nothing."""
+        return a not in self._poor and b not in self._poor and self.both_ways(a, b)
+
     def both_ways(self, a: str, b: str) -> bool:
         """Whether two nodes can talk."""
         return not self._cuts or (self.passes(a, b) and self.passes(b, a))

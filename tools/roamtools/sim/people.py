@@ -27,7 +27,9 @@ UNKNOWN = 0.04
 REACTION_S = 3.0
 """After "signed off" or "did not start" a person pulls the card and puts it in again."""
 
-AGAIN = frozenset({catalogue.ENDED.code, 33, 34, 35, int(NoticeCode.TOO_MANY_TRIES)})
+AGAIN = frozenset(
+    {catalogue.ENDED.code, 33, 34, 35, int(NoticeCode.TOKEN_LOST), int(NoticeCode.TOO_MANY_TRIES)}
+)
 
 WITH_KEY = 3
 """Every third card proves itself; of these nobody has a copy, but some claim to."""
@@ -83,6 +85,22 @@ class People:
     def be_still(self) -> None:
         """Nobody moves any more, but those who are told to try again do."""
         self._still = True
+
+    def twins(self) -> "list[tuple[Card, Card]]":
+        """Pairs of cards with the same number, neither of them lost."""
+        found: list[tuple[Card, Card]] = []
+        for token in sorted(self.cloned - self._world.warden.lost, key=str):
+            one, two = (card for card in self.cards if card.token == token)
+            found.append((one, two))
+        return found
+
+    def carry(self, card: Card, desk: "DeskNode") -> None:
+        """Take a card out of wherever it is, into that desk, for a while."""
+        if card.desk is not None:
+            card.desk.remove()
+        card.desk = desk
+        desk.insert(card.chip)
+        self._world.clock.after(self._rng.uniform(20.0, 60.0), self._leave, card)
 
     def _free_desk(self) -> "DeskNode | None":
         for _ in range(6):

@@ -70,6 +70,15 @@ PICTURE_AFTER_DEATH_S = (
 """The same after one server's death in a stable group: at two servers, and two desks at a time."""
 
 
+BLOCKED_EVERYWHERE_S = 2.0
+"""A lost card or a revoked terminal is known to every server that can be reached within this."""
+
+
+FENCED_S = host.PROFILES["fast"].announce_s + host.PROBE_REPEAT_S + host.SHOWN_S[-1] + MARGIN_S
+"""In a healthy network one terminal shows a card's session after this: a host message says that a
+partition has healed, the boot is proven, and what is shown is told until it is heard."""
+
+
 def attach_bound(silent: int, *, restarts: bool, reset: bool = False) -> float:
     """After a server's death in a healthy network every DTU is attached again within this.
 

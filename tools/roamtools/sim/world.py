@@ -17,6 +17,7 @@ from roamtools.sim.nemesis import Nemesis
 from roamtools.sim.network import Network
 from roamtools.sim.people import People
 from roamtools.sim.plan import STABLE_S, Plan
+from roamtools.sim.warden import Warden
 from roamwire.signing import GroupSecrets
 from roamwire.tokens import Token
 from sessionhost.core.registration import Registration
@@ -60,6 +61,7 @@ class World:
         self.before_disturbance = 0.0
         self.clean_death = ""
         self.doubled_since: dict[str, float] = {}
+        self.cloned_since: dict[Token, float] = {}
         self.checks = Checks(self)
         self.attacker = Attacker(self, plan, self._rng("attacker"))
         numbers = range(1, plan.servers + 1)
@@ -73,6 +75,7 @@ class World:
             desk.rogue = True
         self.people = People(self, plan, self._rng("people"))
         self.nemesis = Nemesis(self, plan, self._rng("nemesis"))
+        self.warden = Warden(self, plan, self._rng("warden"))
         self.audit = Audit(self)
 
     def _rng(self, purpose: str) -> random.Random:
@@ -153,11 +156,13 @@ class World:
         self.people.start()
         self.nemesis.start()
         self.attacker.start()
+        self.warden.start()
         self.audit.start()
         end = clock.now + plan.seconds
         clock.run(end - plan.settle_s)
         self.note("world", "all faults are over, everybody stays where they are")
         self.nemesis.finish()
+        self.warden.finish()
         self.disturbed("the end")
         self.people.be_still()
         for host in self.hosts:
