@@ -19,7 +19,10 @@ MAX_UNSENT_BYTES = 65536
 
 
 class ControlLink:
-    """At most one control connection; events carry the attempt number they belong to."""
+    """At most one control connection; events carry the attempt number they belong to.
+
+    `tls` is used for the next one and may be replaced at any time.
+    """
 
     def __init__(
         self,
@@ -28,7 +31,7 @@ class ControlLink:
         on_line: Callable[[int, bytes], None],
         on_closed: Callable[[int, str | Refused], None],
     ) -> None:
-        self._tls = tls
+        self.tls = tls
         self.on_open = on_open
         self.on_line = on_line
         self.on_closed = on_closed
@@ -48,7 +51,7 @@ class ControlLink:
                 lambda: connection,
                 server.address,
                 server.port,
-                ssl=self._tls,
+                ssl=self.tls,
                 server_hostname="",
                 ssl_handshake_timeout=HANDSHAKE_S,
                 ssl_shutdown_timeout=HANDSHAKE_S,
@@ -63,7 +66,7 @@ class ControlLink:
 
     def refused(self, error: BaseException | None) -> Refused | None:
         """Whether that is about certificates."""
-        return refused(error, self._tls, time.time())
+        return refused(error, self.tls, time.time())
 
     def send(self, attempt: int, line: bytes) -> None:
         """Queue a line on the connection of that attempt."""

@@ -7,13 +7,15 @@ from dtu.core.states import State
 from dtu.core.words import Message
 from roamwire.control import Server
 
+_OUTSIDE = (State.SEEKING, State.CONNECTING)
+
 
 class Face:
     """Messages by priority; each is shown once until something else was on the screen.
 
     `problem` is the reader's, `held` says why a card that is in gets no session, `opening` is on
-    the way to a session, `refused` says that certificates are what keeps servers away, `picture`
-    that a session's frame is on the screen.
+    the way to a session, `unenrolled` says what is in the way of a certificate, `refused` that
+    certificates are what keeps servers away, `picture` that a session's frame is on the screen.
     """
 
     def __init__(self) -> None:
@@ -23,6 +25,7 @@ class Face:
         self.refused: Message | None = None
         self.no_address = catalogue.POWERED_UP
         self.unplugged = False
+        self.unenrolled: Message | None = None
         self.picture = False
         self._shown: Show | None = None
 
@@ -48,6 +51,7 @@ class Face:
         inside = card.token is not None
         by_priority = (
             (self.unplugged and state is not State.CONNECTED, catalogue.CABLE_OUT),
+            (state in _OUTSIDE and not returning and self.unenrolled is not None, self.unenrolled),
             (self.problem is not None, self.problem),
             (inside and self.held is not None, self.held),
             (state is State.CONNECTED, self.opening if inside else catalogue.INSERT_CARD),
