@@ -224,7 +224,7 @@ def test_a_person_with_a_card_in_reads_it_too():
     bench = in_session()
     bench.server_dies()
     assert bench.words == catalogue.SERVER_LOST.code
-    bench.terminal.remembered((S1,))
+    bench.finder.remember((S1,))
     while bench.words == catalogue.SERVER_LOST.code:
         bench.closed(OURS) if bench.state is State.CONNECTING else bench.due()
     assert bench.words == catalogue.CERTIFICATE_REFUSED.code

@@ -72,7 +72,7 @@ def test_the_servers_of_the_group_are_kept_when_they_change():
 
 def test_servers_of_the_last_run_are_tried_before_those_of_dhcp():
     bench = Bench()
-    bench.terminal.remembered((S3,))
+    bench.finder.remember((S3,))
     bench.lease("10.0.0.1")
     bench.due()
     bench.closed("refused")

@@ -8,11 +8,15 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from roamwire.errors import RemoteProtocolError
 from roamwire.identity import Identity, peer_identity
 from roamwire.signing import GroupSecrets
-from sessionhost.adapters import keyfiles, pki
+from sessionhost.adapters import certificates, keyfiles, pki
 from sessionhost.adapters.keyfiles import KeyFileError, check_private, load_secrets, write_private
 from sessionhost.adapters.pki import PkiError
 from sessionhost.adapters.tls import IdentityError, peer_name, server_context
@@ -78,13 +82,8 @@ def handshake(server, client):
 
 def test_a_new_group_has_private_files(group):
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in group.iterdir()}
-    assert modes == {
-        "ca.key": "0o600",
-        "secret": "0o600",
-        "audit.key": "0o600",
-        "ca.crt": "0o644",
-        "policy.toml": "0o644",
-    }
+    private = dict.fromkeys(["ca.key", "desk-ca.key", "secret", "audit.key"], "0o600")
+    assert modes == private | dict.fromkeys(["ca.crt", "desk-ca.crt", "policy.toml"], "0o644")
     assert load_secrets(group) == GroupSecrets(b"\x01" * 32, None)
     assert pki.load_ca(group).name == "lab"
 
@@ -138,7 +137,7 @@ def test_a_stranger_is_refused_by_both_ends(group, tmp_path):
 
 def test_certificates_hold_for_a_machine_that_thinks_it_is_1970(group):
     issued = pki.load_ca(group).issue(Identity("server", "s1"), NOW)
-    certificate = pki.x509.load_pem_x509_certificate(issued.certificate)
+    certificate = x509.load_pem_x509_certificate(issued.certificate)
     assert certificate.not_valid_before_utc.year == 1970
     assert certificate.not_valid_after_utc.year == 2036
 
@@ -230,7 +229,10 @@ def test_rotation_in_two_steps_has_no_moment_of_distrust(group, tmp_path):
 
 def test_what_servers_get_has_no_ca_key(group, tmp_path):
     written = pki.export_group(group, tmp_path / "out")
-    assert {path.name for path in written} == {"ca.crt", "secret", "audit.key", "policy.toml"}
+    shared = {"ca.crt", "secret", "audit.key", "policy.toml"}
+    assert {path.name for path in written} == shared | {"desk-ca.crt", "desk-ca.key"}
+    pki.export_group(group, tmp_path / "out", offline=True)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == shared
     (group / "ca.crt").unlink()
     with pytest.raises(KeyFileError, match=r"ca\.crt"):
         pki.export_group(group, tmp_path / "out")
@@ -248,3 +250,135 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         write_private(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def request(key=None, curve=None):
+    key = key or ec.generate_private_key(curve or ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "whoever")])
+    built = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    return key, built.public_bytes(serialization.Encoding.DER)
+
+
+def signed_by(authority, role, name, out, life=datetime.timedelta(days=1), now=None):
+    key, der = request()
+    now = now or datetime.datetime.now(datetime.UTC)
+    chain = authority.sign(Identity(role, name), certificates.parse_request(der), now, life)
+    certificate = out / f"{name}-{role}.crt"
+    keyfiles.write_public(certificate, certificates.joined(chain))
+    write_private(out / f"{name}-{role}.key", certificates.key_pem(key))
+    return certificate, out / f"{name}-{role}.key"
+
+
+def test_the_desk_ca_makes_terminals_and_never_a_server(group, tmp_path):
+    desk_ca = pki.load_desk_ca(group)
+    ours = issue(group, "server", "s1", tmp_path)
+    server = server_context(Files(group, *ours))
+    desk = signed_by(desk_ca, "dtu", "desk1", tmp_path)
+    server_end, _ = handshake(server, client_context(group / "ca.crt", *desk))
+    assert peer_name(server_end) == "desk1"
+    # Its certificate forbids the role mark of a server, at either end of a connection.
+    forged = signed_by(desk_ca, "server", "s2", tmp_path)
+    with pytest.raises(ssl.SSLError):
+        handshake(server, client_context(group / "ca.crt", *forged))
+    with pytest.raises(ssl.SSLError):
+        handshake(server_context(Files(group, *forged)), client_context(group / "ca.crt", *desk))
+    below = certificates.new_desk_ca(desk_ca, datetime.datetime.now(datetime.UTC))
+    deeper = signed_by(
+        certificates.Authority("lab", below.certificate, below.key, (*below.chain, *desk_ca.chain)),
+        "dtu", "desk2", tmp_path,
+    )  # fmt: skip
+    with pytest.raises(ssl.SSLError):
+        handshake(server, client_context(group / "ca.crt", *deeper))
+
+
+def test_servers_know_each_other_at_both_ends(group, tmp_path):
+    one, two = (issue(group, "server", name, tmp_path) for name in ("s1", "s2"))
+    strangers = server_context(Files(group, *one), strangers=True)
+    server_end, _ = handshake(strangers, client_context(group / "ca.crt", *two))
+    assert peer_identity(server_end.getpeercert(), "server").name == "s2"
+    server_end, _ = handshake(strangers, client_context(group / "ca.crt"))
+    assert server_end.getpeercert() is None
+    assert peer_name(server_end) == ""
+
+
+def test_a_request_must_be_signed_by_its_own_fit_key():
+    key, der = request()
+    assert certificates.key_digest(certificates.parse_request(der)) == certificates.key_digest(
+        key.public_key()
+    )
+    with pytest.raises(PkiError, match="not signed by the key"):
+        certificates.parse_request(der[:-1] + bytes([der[-1] ^ 1]))
+    with pytest.raises(PkiError, match="P-256 or P-384"):
+        certificates.parse_request(request(curve=ec.SECP521R1())[1])
+    with pytest.raises(PkiError, match="not a certificate request"):
+        certificates.parse_request(b"nonsense")
+
+
+def test_renewal_is_due_in_the_second_half_or_after_a_rotation(group, tmp_path):
+    desk_ca, life = pki.load_desk_ca(group), datetime.timedelta(days=10)
+    path, _ = signed_by(desk_ca, "dtu", "desk1", tmp_path, life, NOW)
+    (der,) = certificates.roots_of(path.read_bytes())[:1]
+
+    def due(days, authority=desk_ca):
+        return certificates.wants_renewal(der, authority, NOW + datetime.timedelta(days=days), life)
+
+    assert [due(1), due(4.9), due(5.1), due(11)] == [False, False, True, True]
+    pki.prepare_ca(group, NOW)
+    pki.rotate_ca(group, NOW)
+    assert due(1, pki.load_desk_ca(group))
+
+
+def test_a_ca_is_replaced_in_three_steps(group, tmp_path):
+    first = pki.load_ca(group)
+    old = signed_by(pki.load_desk_ca(group), "dtu", "old", tmp_path)
+    with pytest.raises(PkiError, match="--prepare"):
+        pki.rotate_ca(group, NOW)
+    pki.prepare_ca(group, NOW)
+    with pytest.raises(PkiError, match="prepared already"):
+        pki.prepare_ca(group, NOW)
+    with pytest.raises(PkiError, match="finish the rotation"):
+        pki.finish_ca(group)
+    assert pki.load_ca(group).certificate == first.certificate, "it signs until the rotation"
+    knows_both = client_context(group / "ca.crt")
+    pki.rotate_ca(group, NOW)
+    new = signed_by(pki.load_desk_ca(group), "dtu", "new", tmp_path)
+    ours = issue(group, "server", "s1", tmp_path)
+    handshake(server_context(Files(group, *ours), strangers=True), knows_both)
+    for desk in (old, new):
+        handshake(server_context(Files(group, *ours)), client_context(group / "ca.crt", *desk))
+    assert pki.finish_ca(group) == 1
+    assert pki.finish_ca(group) == 0
+    server = server_context(Files(group, *ours))
+    handshake(server, client_context(group / "ca.crt", *new))
+    with pytest.raises(ssl.SSLError):
+        handshake(server, client_context(group / "ca.crt", *old))
+
+
+def test_a_rotation_that_broke_off_can_be_repeated(group, monkeypatch):
+    pki.prepare_ca(group, NOW)
+    monkeypatch.setattr(pki.Path, "unlink", _breaks)
+    with pytest.raises(OSError, match="power"):
+        pki.rotate_ca(group, NOW)
+    monkeypatch.undo()
+    pki.rotate_ca(group, NOW)
+    after = pki.load_ca(group)
+    pki.load_desk_ca(group).certificate.verify_directly_issued_by(after.certificate)
+    assert pki.finish_ca(group) == 1
+
+
+def _breaks(_path, missing_ok=False):
+    if not missing_ok:
+        raise OSError("power")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
+def test_root_leaves_a_replaced_file_to_its_readers(tmp_path):
+    path = tmp_path / "secret"
+    write_private(path, b"old")
+    os.chown(path, 0, 990)
+    path.chmod(0o640)
+    write_private(path, b"new")
+    assert (path.stat().st_gid, path.stat().st_mode & 0o777) == (990, 0o640)
+    os.chown(path, 990, 990)
+    write_private(path, b"newer")
+    assert (path.stat().st_uid, path.stat().st_mode & 0o777) == (990, 0o600)

@@ -25,7 +25,7 @@ def test_a_server_gets_its_identity_and_no_ca_key(group, tmp_path, run):
     out = tmp_path / "s1"
     written = json.loads(run("server", "issue", "s1", "--group", group, "--out", out, "--json"))
     names = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
-    files = ("ca.crt", "secret", "audit.key", "policy.toml")
+    files = ("ca.crt", "secret", "audit.key", "policy.toml", "desk-ca.crt", "desk-ca.key")
     assert names == {"server.crt", "server.key", *(f"group/{name}" for name in files)}
     assert len(written["written"]) == len(names)
 

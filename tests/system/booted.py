@@ -87,7 +87,9 @@ def _our_packages(root: Path) -> None:
     version = f"python{sys.version_info.major}"
     folder = root / "usr" / "lib" / version / "dist-packages"
     trees = "\n".join(f"{TREE}/{name}" for name in ("wire", "server", "firmware", "tools"))
-    (folder / "roamdesk-booted.pth").write_text(f"{PACKAGES}\n{trees}\n")
+    # Ours come first: Debian 12 has python3-cryptography 38, and 42 is needed.
+    first = f"import sys; sys.path.insert(0, {PACKAGES!r})"
+    (folder / "roamdesk-booted.pth").write_text(f"{first}\n{trees}\n")
 
 
 def _boot(root: Path, name: str) -> subprocess.Popen[bytes]:

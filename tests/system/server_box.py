@@ -24,7 +24,13 @@ from roamwire.identity import Identity, Role
 from sessionhost.adapters import pki
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-USERS = {"roamdesk": 990, "roamdesk-display": 991, "alice": 2001, "bob": 2002}
+USERS = {
+    "roamdesk": 990,
+    "roamdesk-display": 991,
+    "roamdesk-enrol": 992,
+    "alice": 2001,
+    "bob": 2002,
+}
 SOCKETS = {
     "launcherd": "launcher.sock",
     "displayd": "display.sock",
@@ -83,12 +89,22 @@ class ServerBox:
 
     root: Path
     port: int
+    enrol_port: int
     authority: Authority
     init: subprocess.Popen
 
     @property
     def run_dir(self) -> Path:
         return self.root / "run"
+
+    @property
+    def group(self) -> Path:
+        """What this server has of its group."""
+        return self.root / "group"
+
+    @property
+    def enrol_dir(self) -> Path:
+        return self.root / "enrol"
 
     @property
     def config(self) -> Path:
@@ -102,6 +118,11 @@ class ServerBox:
     def recipes(self) -> Path:
         """A copy of the real recipes, to which a test may add."""
         return self.root / "recipes"
+
+    @property
+    def python(self) -> str:
+        """The machine's own; `command` shows it this tree and its packages."""
+        return os.path.realpath(sys.executable)
 
     def home(self, user: str) -> Path:
         return self.root / "home" / user
@@ -129,11 +150,10 @@ class ServerBox:
 
     def start(self, name: str, user: str = "root") -> None:
         """Starts a daemon as a child of the box's first process, and waits until it listens."""
-        python = os.path.realpath(sys.executable)
         log = self.root / f"{name}.log"
         log.touch()
         log.chmod(0o666)
-        line = f"{python} -m sessionhost.app.{name} --config {self.config}"
+        line = f"{self.python} -m sessionhost.app.{name} --config {self.config}"
         self.run("/bin/sh", "-c", f"exec </dev/null >/dev/null; {line} 2>>{log} &", user=user)
         try:
             wait_for(lambda: self._listens(name), what=f"{name} listens")
@@ -147,9 +167,15 @@ class ServerBox:
         wait_for(lambda: not self.find(f"sessionhost.app.{name} "), what=f"{name} is gone")
 
     def _listens(self, name: str) -> bool:
-        said = {"displayd": f"TCP port {self.port}", "hostd": "serves on port"}.get(name, "")
-        if said not in self.log(name):
+        said = {
+            "displayd": f"TCP port {self.port}",
+            "hostd": "serves on port",
+            "enrold": f"TCP port {self.enrol_port}",
+        }
+        if said.get(name, "") not in self.log(name):
             return False
+        if name not in SOCKETS:
+            return True
         path = self.run_dir / SOCKETS[name]
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
             probe.connect(str(path))
@@ -184,7 +210,7 @@ def server_box() -> Iterator[ServerBox]:
     """A box without daemons; nothing of it is left afterwards."""
     root = Path(tempfile.mkdtemp(prefix="roamdesk-box-", dir="/run"))
     root.chmod(0o755)
-    port = _free_port()
+    port, enrol_port = _free_port(), _free_port()
     init = None
     try:
         group = root / "group"
@@ -192,10 +218,11 @@ def server_box() -> Iterator[ServerBox]:
         authority = Authority(group)
         certificate, key = authority.issue("server", "server1")
         _write_files(root, port, certificate, key)
+        _write_enrolment(root, enrol_port)
         init = subprocess.Popen(_init_command(root), stdout=subprocess.PIPE)
         assert init.stdout is not None
         assert init.stdout.readline() == b"\n", "the namespaces could not be made"
-        yield ServerBox(root, port, authority, init)
+        yield ServerBox(root, port, enrol_port, authority, init)
     finally:
         if init is not None:
             init.kill()  # --kill-child: its child is the first process of the PID namespace
@@ -203,6 +230,20 @@ def server_box() -> Iterator[ServerBox]:
             init.stdout.close()
             wait_for(lambda: not _mounted(root), what="the box is gone")
         shutil.rmtree(root)
+
+
+def _write_enrolment(root: Path, port: int) -> None:
+    """The desk CA for its daemon alone, which has a folder of its own."""
+    user = USERS["roamdesk-enrol"]
+    for name in (pki.DESK_CA_CERT_NAME, pki.DESK_CA_KEY_NAME):
+        shutil.copyfile(root / "group" / "ca" / name, root / "group" / name)
+    key = root / "group" / pki.DESK_CA_KEY_NAME
+    os.chown(key, user, user)
+    key.chmod(0o600)
+    (root / "enrol").mkdir(mode=0o700)
+    os.chown(root / "enrol", user, user)
+    with (root / "server.toml").open("a") as file:
+        file.write(f'enrol_dir = "{root}/enrol"\nenrol_port = {port}\nhost = "server1"\n')
 
 
 def _free_port() -> int:
@@ -242,10 +283,11 @@ def _write_files(root: Path, port: int, certificate: Path, key: Path) -> None:
         home.mkdir(parents=True)
         os.chown(home, uid, uid)
         home.chmod(0o700)
-        members = "roamdesk-display" if user == "roamdesk" else ""
+        members = "roamdesk-display,roamdesk-enrol" if user == "roamdesk" else ""
         passwd.append(f"{user}:x:{uid}:{uid}::{home}:/bin/bash")
         group.append(f"{user}:x:{uid}:{members}")
         shadow.append(f"{user}:*:19000:0:99999:7:::")
+    group.append("roamdesk-keys:x:980:roamdesk,roamdesk-display,roamdesk-enrol")
     for name, lines in (("passwd", passwd), ("group", group), ("shadow", shadow)):
         (root / "etc" / name).write_text("\n".join(lines) + "\n")
     (root / "server.toml").write_text(

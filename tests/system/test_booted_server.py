@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("systemd-nspawn"), reason="no systemd-nspawn here"),
 ]
 
-DAEMONS = ("launcherd", "displayd", "hostd")
+DAEMONS = ("launcherd", "displayd", "hostd", "enrold")
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +35,22 @@ def box(tmp_path_factory):
         authority.issue("dtu", "desk1")
 
     with booted(prepare) as made:
-        # As the README says: both network daemons use the server's key, hostd alone the secret.
-        made.run("chown", "root:roamdesk", "/etc/roamdesk/server.key")
+        # As the README says: the network daemons use the server's key, hostd alone the secret,
+        # enrold alone the desk CA's key.
+        made.run("chown", "root:roamdesk-keys", "/etc/roamdesk/server.key")
         made.run("chmod", "640", "/etc/roamdesk/server.key")
         made.run("chown", "-R", "roamdesk", "/etc/roamdesk/group")
+        made.run("chown", "roamdesk-enrol", "/etc/roamdesk/group/desk-ca.key")
         made.run("chmod", "755", "/etc/roamdesk/group")
         for name in DAEMONS:
             made.start(f"roamdesk-{name}.service")
         wait_for(lambda: "serves on port" in made.journal("roamdesk-hostd.service"), what="hostd")
-        wait_for(lambda: "TCP port" in made.journal("roamdesk-displayd.service"), what="displayd")
+        for name in ("displayd", "enrold"):
+            journal = f"roamdesk-{name}.service"
+            try:
+                wait_for(lambda unit=journal: "TCP port" in made.journal(unit), what=name)
+            except AssertionError as error:
+                raise AssertionError(f"{error}: {made.journal(journal)}") from None
         yield made, keys
 
 
@@ -64,6 +71,28 @@ def test_a_daemon_leaves_no_core_dump(box, name):
     assert re.search(r"Max core file size +0 +0 ", limits), limits
     # What may not be dumped belongs to root in /proc, whoever runs it (proc(5)).
     assert made.run("stat", "-c", "%U", f"/proc/{pid}/environ").stdout.strip() == "root"
+
+
+def test_systemd_reloads_what_holds_certificates(box):
+    made, _ = box
+    for name in ("displayd", "hostd", "enrold"):
+        unit = f"roamdesk-{name}.service"
+        before = made.run("systemctl", "show", "-P", "MainPID", unit).stdout
+        assert made.run("systemctl", "reload", unit).returncode == 0
+        wait_for(lambda unit=unit: "are read again" in made.journal(unit), what=f"{name} reloads")
+        assert made.run("systemctl", "show", "-P", "MainPID", unit).stdout == before
+
+
+def test_terminals_can_enrol_at_the_sandboxed_daemon(box):
+    made, _ = box
+    roamctl = ("python3", "-m", "sessionhost.app.roamctl")
+    told = made.run(*roamctl, "dtu", "preregister", "desk7", "--json")
+    assert told.returncode == 0, told.stderr
+    assert "preregistered" in made.run(*roamctl, "dtu", "list").stdout
+    folder = made.run("stat", "-c", "%U %a", "/var/lib/roamdesk-enrol").stdout.strip()
+    assert folder == "roamdesk-enrol 700"
+    stored = made.run("stat", "-c", "%U %a", "/var/lib/roamdesk-enrol/terminals.sqlite")
+    assert stored.stdout.strip() == "roamdesk-enrol 600"
 
 
 def desk(made, keys: Path, *what: str) -> dict:

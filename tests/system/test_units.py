@@ -31,6 +31,7 @@ def test_all_units_are_here():
         "roamdesk-dtu.service",
         "roamdesk-link@.service",
         "roamdesk-displayd.service",
+        "roamdesk-enrold.service",
         "roamdesk-hostd.service",
         "roamdesk-launcherd.service",
     ]

@@ -13,6 +13,7 @@ from dtu.drivers.display.monitors import mode_problem
 from dtu.drivers.input.keysyms import chord_problem
 from roamwire.identity import name_problem
 from roamwire.keyboard import layout_problem
+from roamwire.limits import MAX_NAME_CHARS
 from roamwire.settings import MAX_FILE_BYTES, Setting, SettingsError, SettingsTable, Value
 
 DEFAULT_PATH = Path("/etc/roamdesk/dtu.toml")
@@ -41,6 +42,10 @@ def _layout(text: str) -> str | None:
     return layout_problem(text) if text else None
 
 
+def _code(text: str) -> str | None:
+    return None if len(text) <= MAX_NAME_CHARS else "is too long for a code"
+
+
 def _filled(text: str) -> str | None:
     return None if text else "must not be empty"
 
@@ -54,7 +59,7 @@ SETTINGS = SettingsTable(
         Setting(
             "name", "text", "", "name of this terminal; empty: the machine's", check=_terminal_name
         ),
-        _path("ca", "/etc/roamdesk/ca.crt", "certificate of the group's CA"),
+        _path("ca", "/etc/roamdesk/ca.crt", "certificate of the group's CA, as the image has it"),
         _path("cert", "/var/lib/roamdesk-dtu/dtu.crt", "this terminal's certificate"),
         _path("key", "/var/lib/roamdesk-dtu/dtu.key", "this terminal's private key"),
         _path("state_dir", "/var/lib/roamdesk-dtu", "what outlives a power-off"),
@@ -130,6 +135,14 @@ SETTINGS = SettingsTable(
         Setting("bench_socket", "path", "", "socket for test benches; empty: none"),
         Setting("servers", "list", (), "servers to try besides those found", check=_server),
         Setting("control_port", "whole", 7009, "TCP port of the servers", lowest=1),
+        Setting("enrol_port", "whole", 7011, "TCP port on which servers enrol", lowest=1),
+        Setting(
+            "enrol_code",
+            "text",
+            "",
+            "one-time code of 'roamctl dtu preregister'; empty: none",
+            check=_code,
+        ),
         Setting("group_port", "whole", 7009, "UDP port of the group managers", lowest=1),
         Setting("dns_names", "flag", True, "look servers up in DNS"),
         Setting("mdns", "flag", True, "ask the link for servers by multicast DNS"),
@@ -183,6 +196,8 @@ class DtuConfig:
     bench_socket: Path | None
     servers: tuple[str, ...]
     control_port: int
+    enrol_port: int
+    enrol_code: str
     group_port: int
     dns_names: bool
     mdns: bool

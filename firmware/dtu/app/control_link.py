@@ -21,7 +21,8 @@ MAX_UNSENT_BYTES = 65536
 class ControlLink:
     """At most one control connection; events carry the attempt number they belong to.
 
-    `on_open` is told the server's name by its certificate.
+    `on_open` is told the server's name by its certificate. `tls` is used for the next one and may
+    be replaced at any time.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class ControlLink:
         on_line: Callable[[int, bytes], None],
         on_closed: Callable[[int, str | Refused], None],
     ) -> None:
-        self._tls = tls
+        self.tls = tls
         self.on_open = on_open
         self.on_line = on_line
         self.on_closed = on_closed
@@ -51,7 +52,7 @@ class ControlLink:
                 lambda: connection,
                 server.address,
                 server.port,
-                ssl=self._tls,
+                ssl=self.tls,
                 server_hostname="",
                 ssl_handshake_timeout=HANDSHAKE_S,
                 ssl_shutdown_timeout=HANDSHAKE_S,
@@ -66,7 +67,7 @@ class ControlLink:
 
     def refused(self, error: BaseException | None) -> Refused | None:
         """Whether that is about certificates."""
-        return refused(error, self._tls, time.time())
+        return refused(error, self.tls, time.time())
 
     def send(self, attempt: int, line: bytes) -> None:
         """Queue a line on the connection of that attempt."""

@@ -84,7 +84,7 @@ class DisplayLink:
         self, screen: Screen, ssl_context: ssl.SSLContext, on_event: Callable[[LinkEvent], None]
     ) -> None:
         self._screen = screen
-        self._ssl_context = ssl_context
+        self.tls = ssl_context
         self._on_event = on_event
         self._connection: _Connection | None = None
         self._layout: tuple[Rect, ...] = (Rect(0, 0, *screen.size),)
@@ -110,7 +110,7 @@ class DisplayLink:
         self._connection = _Connection(
             self._screen, self._layout, session, epoch, ticket, self._event
         )
-        self._connection.start(address, port, self._ssl_context)
+        self._connection.start(address, port, self.tls)
 
     def close(self) -> None:
         """Drop the link now; nothing of it is drawn or told any more. The screen is left as it is.

@@ -7,18 +7,20 @@ import logging
 import os
 import random
 import signal
+import ssl
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dtu.app.admission import Admission
 from dtu.app.bench_channel import BenchChannel
 from dtu.app.config import DtuConfig, load_config
-from dtu.app.control_link import ControlLink
 from dtu.app.desk_face import DeskFace, menu_chord
 from dtu.app.display_link import DisplayLink, Drawn, FirstFrame, Lamps, LinkEvent, LinkLost
 from dtu.app.drivers import Drivers
+from dtu.app.identity import DeskIdentity
 from dtu.app.input_desk import InputDesk
 from dtu.app.privacy import forbid_core_dumps
 from dtu.app.query_socket import QuerySocket
@@ -26,7 +28,7 @@ from dtu.app.screen_sleep import ScreenSleep
 from dtu.app.server_list import ServerListFile
 from dtu.app.service_manager import ServiceManager
 from dtu.app.sound_link import SoundLink, open_sound
-from dtu.app.tls import IdentityError, client_context, own_name
+from dtu.app.tls import IdentityError, own_name
 from dtu.app.volume_knob import VolumeKnob
 from dtu.core import actions, story
 from dtu.core.events import CardAnswered, CardEvent
@@ -37,6 +39,7 @@ from dtu.core.lease import Lease, NoLease
 from dtu.core.lookups import Answer
 from dtu.core.refusals import Refused
 from dtu.core.terminal import Terminal
+from dtu.core.words import Message
 from dtu.drivers.display.base import Screen, ScreenError
 from dtu.drivers.display.pygame_screen import open_screen
 from roamwire.settings import SettingsError
@@ -60,12 +63,12 @@ class TerminalProcess:
             mdns=config.mdns,
         )
         self._server_list = ServerListFile(config.server_list, config.key, config.ca)
-        tls = client_context(config.ca, config.cert, config.key)
-        name = own_name(config.cert)
+        name = own_name(config.cert) if config.cert.exists() else config.name
         if name != config.name:
             _LOG.warning(
                 "the name is %s by the settings and %s by the certificate", config.name, name
             )
+        finder.remember(self._server_list.load())
         self._terminal = Terminal(
             name,
             screen.size,
@@ -74,8 +77,8 @@ class TerminalProcess:
             language=config.language,
             keyboard=config.keyboard_layout,
         )
-        self._terminal.remembered(self._server_list.load())
-        self._control = ControlLink(tls, self._link_opened, self._line, self._link_closed)
+        self._control = self._admission()
+        tls = self._control.tls
         self._display = DisplayLink(screen, tls, self._display_event)
         self._sleep = ScreenSleep(screen, config.screen_off_s)
         self._drivers = Drivers(config)
@@ -113,6 +116,20 @@ class TerminalProcess:
                 self._state,
                 self._drivers.orders,
             )
+
+    def _admission(self) -> Admission:
+        config = self._config
+        return Admission(
+            DeskIdentity(config.name, config.ca, config.cert, config.key, config.state_dir),
+            config.name,
+            config.enrol_port,
+            config.enrol_code,
+            on_open=self._link_opened,
+            on_line=self._line,
+            on_closed=self._link_closed,
+            say=self._admitted,
+            use=self._new_certificate,
+        )
 
     async def run(self) -> None:
         """Serve the person until SIGTERM, SIGINT or the window is closed."""
@@ -238,6 +255,15 @@ class TerminalProcess:
     def _link_closed(self, attempt: int, reason: str | Refused) -> None:
         self._terminal.link_closed(attempt, reason, time.monotonic())
         self._carry_on()
+
+    def _admitted(self, words: Message | None) -> None:
+        self._terminal.enrolment(words)
+        self._carry_on()
+
+    def _new_certificate(self, tls: ssl.SSLContext) -> None:
+        self._display.tls = tls
+        if self._sound is not None:
+            self._sound.tls = tls
 
     def _datagram(self, data: bytes, source: tuple[str, int]) -> None:
         self._terminal.receive_datagram(data, source, time.monotonic())

@@ -156,7 +156,12 @@ class SelfTest:
         return "ok", f"sound server at {place}"
 
     def _identity(self) -> tuple[str, str]:
+        if not shutil.which("openssl"):
+            return "missing", "no command openssl: no key is made and no certificate asked for"
         try:
+            if not self._config.cert.exists():
+                client_context(self._config.ca)
+                return "warning", "no certificate yet: an administrator has to admit this terminal"
             client_context(self._config.ca, self._config.cert, self._config.key)
         except IdentityError as error:
             return "missing", str(error)

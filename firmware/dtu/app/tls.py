@@ -15,8 +15,8 @@ class IdentityError(Exception):
     """A certificate or key that cannot be used, in words for the person who runs the terminal."""
 
 
-def client_context(ca: Path, cert: Path, key: Path) -> ssl.SSLContext:
-    """TLS 1.3 only, both sides with certificates of the group's CA.
+def client_context(ca: Path, cert: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
+    """TLS 1.3 only, with servers of the group's CA; ours is shown if there is one.
 
     Names are not checked by ssl: servers have addresses, and `server_name` reads who it is from
     the role mark. A terminal whose clock stands at 1970 gets in: certificates are valid from then.
@@ -29,6 +29,8 @@ def client_context(ca: Path, cert: Path, key: Path) -> ssl.SSLContext:
         context.load_verify_locations(cafile=ca)
     except OSError as error:
         raise IdentityError(f"cannot use the group's CA certificate {ca}: {error}") from error
+    if cert is None:
+        return context
     try:
         context.load_cert_chain(cert, key)
     except OSError as error:

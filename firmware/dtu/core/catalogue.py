@@ -8,6 +8,7 @@ on the phone. 1x network and terminal, 2x card, 3x from the server, 4x session, 
 from dtu.core.events import CardEvent, CardUnreadable, ReaderMissing
 from dtu.core.refusals import Refusal, Refused
 from dtu.core.words import Icon, Message
+from roamwire import enrolment
 from roamwire.control import Ask, Disconnect, Question
 from roamwire.notices import DisconnectReason, NoticeCode
 from roamwire.tokens import Token
@@ -55,7 +56,10 @@ TAKEN_OVER_AT = Message(43, Icon.SCREEN, form="at")
 SERVER_EXPIRED = Message(19, Icon.CLOCK, form="expired")
 SERVER_FOREIGN = Message(19, Icon.LOCK, form="foreign")
 
-VARIANTS = (SERVER_EXPIRED, SERVER_FOREIGN, TAKEN_OVER_AT)
+ENROLMENT_DENIED = Message(19, Icon.LOCK, form="denied")
+ENROLMENT_CODE = Message(19, Icon.LOCK, form="code")
+
+VARIANTS = (SERVER_EXPIRED, SERVER_FOREIGN, ENROLMENT_DENIED, ENROLMENT_CODE, TAKEN_OVER_AT)
 """Another sentence under a number that has one already."""
 
 OTHER = "other"
@@ -96,6 +100,13 @@ READER_PROBLEMS = {"no_reader": NO_READER, "no_service": NO_SERVICE}
 
 LOW_TRUST = ("uid", "pseudo")
 """Kinds of tokens that prove nothing (DESIGN section 5); the keys of their notes."""
+
+ENROLMENT_REFUSED = {
+    enrolment.Refusal.DENIED: ENROLMENT_DENIED,
+    enrolment.Refusal.BLOCKED: ENROLMENT_DENIED,
+    enrolment.Refusal.CODE: ENROLMENT_CODE,
+    enrolment.Refusal.NOT_PREREGISTERED: ENROLMENT_CODE,
+}
 
 REFUSALS = {
     Refusal.OURS: CERTIFICATE_REFUSED,

@@ -8,14 +8,17 @@ from dtu.core.words import Message
 from roamwire.control import Disconnect, Line, Server, Welcome
 from roamwire.notices import DisconnectReason
 
+_OUTSIDE = (State.SEEKING, State.CONNECTING)
+
 
 class Face:
     """Messages by priority; each is shown once until something else was on the screen.
 
     `problem` is the reader's, `held` says why a card that is in gets no session, `proving` is asked
-    of the person, `opening` is on the way to a session, `refused` says that certificates are what
-    keeps servers away, `picture` that a session's frame is on the screen, `revoked` that no server
-    lets this terminal in. `login`: the server lets people in without a card.
+    of the person, `opening` is on the way to a session, `unenrolled` says what is in the way of a
+    certificate, `refused` that certificates are what keeps servers away, `picture` that a session's
+    frame is on the screen, `revoked` that no server lets this terminal in. `login`: the server lets
+    people in without a card.
     """
 
     def __init__(self) -> None:
@@ -27,6 +30,7 @@ class Face:
         self.login = False
         self.no_address = catalogue.POWERED_UP
         self.unplugged = False
+        self.unenrolled: Message | None = None
         self.picture = False
         self.revoked = False
         self._shown: Show | None = None
@@ -65,6 +69,7 @@ class Face:
         by_priority = (
             (self.unplugged and state is not State.CONNECTED, catalogue.CABLE_OUT),
             (self.revoked, catalogue.TERMINAL_REVOKED),
+            (state in _OUTSIDE and not returning and self.unenrolled is not None, self.unenrolled),
             (self.problem is not None and not card.signed_in, self.problem),
             (inside and self.held is not None, self.held),
             (inside and self.proving is not None, self.proving),

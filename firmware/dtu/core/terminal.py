@@ -128,9 +128,10 @@ class Terminal(Wishes):
             self._search.again(now)
         self._show()
 
-    def remembered(self, servers: tuple[Server, ...]) -> None:
-        """The server list of the terminal's last run."""
-        self._search.remember(servers)
+    def enrolment(self, words: Message | None) -> None:
+        """What stands between this terminal and a certificate that servers take; None: nothing."""
+        self._face.unenrolled = words
+        self._show()
 
     # The control connection
 

@@ -69,6 +69,22 @@ RETURN_RETRY_S = 0.1
 CRASH_RETURN_S = 3.0
 """A daemon that crashed is back within a second; longer, and its sessions are out of reach."""
 
+ENROL_RETRY_S = 2.0
+MAX_ENROL_RETRY_S = 60.0
+"""One server's enrolment port is asked this often at most; a server may ask for a longer pause."""
+
+ENROL_CONNECT_S = 2.0
+ENROL_ANSWER_S = 5.0
+"""TCP and TLS of the enrolment port; an answer, for which the server writes to its disk."""
+
+FIRST_CHECK_S = 3.0
+MAX_CHECK_S = 86400.0
+"""After a start the roots are asked for once a server has us; later when the server says."""
+
+CHECK_RETRY_S = 60.0
+MAX_CHECK_RETRY_S = 3600.0
+"""A server without an answer about roots is asked again, slower each time: half a life is left."""
+
 KEY_REPEAT_DELAY_S = 0.4
 KEY_REPEAT_INTERVAL_S = 0.033
 """A held key, as on PCs; X servers of sessions leave the repeat to their viewers."""
@@ -111,6 +127,8 @@ if not FAILOVER_JITTER_S < CONNECT_S < INSERT_ANSWER_S:
     raise LocalProtocolError("jitter is small, and connecting is quicker than inserting")
 if not INSERT_ANSWER_S < CARD_ANSWER_S < PASSWORD_ANSWER_S < PIN_PAD_S:
     raise LocalProtocolError("servers are quicker than cards, and all are quicker than people")
+if not ENROL_RETRY_S < ENROL_ANSWER_S < CHECK_RETRY_S < MAX_CHECK_RETRY_S < MAX_CHECK_S:
+    raise LocalProtocolError("an answer is waited for, and a pause has an end")
 if not RATE_GAP_S < MEND_SLICE_S < STILL_S < QUALITY_HOLD_S < MEND_PATIENCE_S:
     raise LocalProtocolError(
         "a picture is still before it is mended, and mended before it is given up"

@@ -62,6 +62,12 @@ class ControlServer:
         )
         self._server.start()
 
+    def renew(self, tls: ssl.SSLContext) -> None:
+        """Other certificates for new connections; links go on."""
+        self._tls = tls
+        if self._server is not None:
+            self._server.tls = tls
+
     def send(self, link: int, line: bytes) -> None:
         """Queue a line; a DTU that does not read is hung up on."""
         here = self._links.get(link)

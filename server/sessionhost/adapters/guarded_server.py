@@ -53,7 +53,10 @@ class Pace:
 
 
 class GuardedServer:
-    """A listening socket with TLS; `factory` makes the protocol of each connection."""
+    """A listening socket with TLS; `factory` makes the protocol of each connection.
+
+    `tls` is used for the next handshake and may be replaced at any time.
+    """
 
     def __init__(
         self,
@@ -64,7 +67,7 @@ class GuardedServer:
     ) -> None:
         self.refused: Counter[str] = Counter()
         self._listener = listener
-        self._tls = tls
+        self.tls = tls
         self._factory = factory
         self._handshake_s = handshake_s
         self._pace = Pace()
@@ -135,7 +138,7 @@ class GuardedServer:
             await loop.connect_accepted_socket(
                 self._factory,
                 connection,
-                ssl=self._tls,
+                ssl=self.tls,
                 ssl_handshake_timeout=self._handshake_s,
             )
         except OSError as error:  # timeouts and TLS errors are some too

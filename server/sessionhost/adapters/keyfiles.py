@@ -45,7 +45,7 @@ def read_private(path: Path) -> bytes:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Writes a 0600 file whole or not at all."""
+    """Writes a 0600 file whole or not at all; root leaves a file that is there to its readers."""
     _write(path, data, 0o600)
 
 
@@ -105,7 +105,7 @@ def _write(path: Path, data: bytes, mode: int) -> None:
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), mode)
+            _keep_readers(path, file.fileno(), mode)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -113,3 +113,17 @@ def _write(path: Path, data: bytes, mode: int) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _keep_readers(path: Path, descriptor: int, mode: int) -> None:
+    """Mode, and as root the owner and group of the file that is replaced: daemons read it."""
+    if os.geteuid() == 0:
+        try:
+            present = path.stat()
+        except FileNotFoundError:
+            pass
+        else:
+            os.fchown(descriptor, present.st_uid, present.st_gid)
+            if present.st_uid == 0:
+                mode |= stat.S_IMODE(present.st_mode) & 0o040
+    os.fchmod(descriptor, mode)

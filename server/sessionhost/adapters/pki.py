@@ -1,22 +1,27 @@
-"""The group's CA and the certificates it signs for servers and terminals. Use in TLS is not here.
+"""A group's folder: CAs, secrets, what of it servers get, and how each is replaced in steps.
 
-A certificate's role stands in it twice: as a URI name (`roamdesk://server/s1`) that both ends
-check, and as the extended key usage that OpenSSL itself checks.
+What stands in a certificate is in `certificates`.
 """
 
 import datetime
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from roamwire.identity import Identity, name_problem
+from roamwire.identity import name_problem
 from sessionhost.adapters.card_authorities import FOLDER as CARD_CAS
+from sessionhost.adapters.certificates import (
+    Authority,
+    PkiError,
+    is_root,
+    joined,
+    key_pem,
+    load_authority,
+    new_desk_ca,
+    new_group_ca,
+    to_pem,
+)
 from sessionhost.adapters.keyfiles import (
     AUDIT_KEY_NAME,
     PREVIOUS_NAME,
@@ -34,74 +39,18 @@ from sessionhost.adapters.policy_file import POLICY_NAME, default_text, load_pol
 
 CA_CERT_NAME = "ca.crt"
 CA_KEY_NAME = "ca.key"
+NEXT_CA_KEY_NAME = "ca.next.key"
+DESK_CA_CERT_NAME = "desk-ca.crt"
+DESK_CA_KEY_NAME = "desk-ca.key"
 NEXT_NAME = "secret.next"
-
-CA_YEARS = 30
-LEAF_YEARS = 10
-
-# A Pi has no clock of its own and starts in 1970; its TLS must not fail for that.
-NOT_BEFORE = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 RandomBytes = Callable[[int], bytes]
 
 
-class PkiError(Exception):
-    """A certificate cannot be made; says what to do."""
-
-
-@dataclass(frozen=True)
-class Issued:
-    """A certificate with its key, both as PEM."""
-
-    identity: Identity
-    certificate: bytes
-    key: bytes
-
-
-@dataclass(frozen=True)
-class GroupCa:
-    """The group's CA with its key: who has it decides who belongs to the group."""
-
-    name: str
-    certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
-
-    def issue(self, identity: Identity, now: datetime.datetime) -> Issued:
-        """A new key and certificate for `identity`, valid for LEAF_YEARS from `now`."""
-        problem = name_problem(identity.name)
-        if problem:
-            raise PkiError(f"{identity.role} {problem}")
-        key = ec.generate_private_key(ec.SECP256R1())
-        names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(identity.uri)]
-        if identity.role == "server":
-            names.insert(0, x509.DNSName(identity.name))
-        usage = _EXTENDED_USAGE[identity.role]
-        builder = (
-            _builder(self.name, identity.name, key, now, LEAF_YEARS)
-            .issuer_name(self.certificate.subject)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(ca=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-            .add_extension(x509.SubjectAlternativeName(names), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
-                critical=False,
-            )
-        )
-        certificate = builder.sign(self.key, hashes.SHA256())
-        return Issued(identity, _certificate_pem(certificate), _key_pem(key))
-
-
-_EXTENDED_USAGE = {
-    "server": ExtendedKeyUsageOID.SERVER_AUTH,
-    "dtu": ExtendedKeyUsageOID.CLIENT_AUTH,
-}
-
-
 def create_group(
     folder: Path, name: str, now: datetime.datetime, random_bytes: RandomBytes
-) -> GroupCa:
-    """Makes a group's folder: CA, its key, the first secret. Never overwrites a group."""
+) -> Authority:
+    """Makes a group's folder: both CAs, the first secret. Never overwrites a group."""
     problem = name_problem(name)
     if problem:
         raise PkiError(f"the group {problem}")
@@ -112,12 +61,13 @@ def create_group(
                 "it if no server and no terminal uses that group"
             )
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    ca = _create_ca(name, now)
+    ca = new_group_ca(name, now)
     write_private(folder / SECRET_NAME, secret_text(random_bytes(SECRET_BYTES)))
     create_audit_key(folder, random_bytes)
-    write_public(folder / CA_CERT_NAME, _certificate_pem(ca.certificate))
+    _write_desk_ca(folder, new_desk_ca(ca, now))
+    write_public(folder / CA_CERT_NAME, to_pem(ca.certificate))
     write_public(folder / POLICY_NAME, default_text().encode("utf-8"))
-    write_private(folder / CA_KEY_NAME, _key_pem(ca.key))
+    write_private(folder / CA_KEY_NAME, key_pem(ca.key))
     return ca
 
 
@@ -128,44 +78,32 @@ def create_audit_key(folder: Path, random_bytes: RandomBytes) -> None:
     write_private(folder / AUDIT_KEY_NAME, secret_text(random_bytes(SECRET_BYTES)))
 
 
-def load_ca(folder: Path) -> GroupCa:
+def load_ca(folder: Path) -> Authority:
     """The CA of a group's folder; needs the CA's key, which no server has."""
-    key_path, cert_path = folder / CA_KEY_NAME, folder / CA_CERT_NAME
-    try:
-        key = serialization.load_pem_private_key(read_private(key_path), password=None)
-        certificate = x509.load_pem_x509_certificate(cert_path.read_bytes())
-    except OSError as error:
-        raise PkiError(f"cannot read {cert_path}: {error.strerror}") from error
-    except (ValueError, TypeError) as error:
-        raise PkiError(f"{folder} does not hold a CA's key and certificate: {error}") from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise PkiError(f"{key_path} is not an elliptic curve key")
-    try:
-        certificate.verify_directly_issued_by(certificate)
-        matches = certificate.public_key() == key.public_key()
-    except (ValueError, TypeError, InvalidSignature):
-        matches = False
-    if not matches:
-        raise PkiError(f"{key_path} and {cert_path} do not belong together")
-    organisation = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
-    return GroupCa(str(organisation[0].value), certificate, key)
+    ca = _load(folder, CA_KEY_NAME, CA_CERT_NAME)
+    if not is_root(ca.certificate):
+        raise PkiError(f"{folder / CA_CERT_NAME} is not a group's CA")
+    return ca
 
 
-def export_group(folder: Path, out: Path) -> list[Path]:
+def load_desk_ca(folder: Path) -> Authority | None:
+    """The CA that signs terminals; None where it was left out, or in a folder of before it."""
+    if not (folder / DESK_CA_KEY_NAME).exists():
+        return None
+    return _load(folder, DESK_CA_KEY_NAME, DESK_CA_CERT_NAME)
+
+
+def export_group(folder: Path, out: Path, *, offline: bool = False) -> list[Path]:
     """Writes what every server of the group needs, and nothing of the CA's key, into `out`.
 
     A secret that is prepared is handed out as the second live one, so that every server accepts
-    it before the first one signs with it.
+    it before the first one signs with it. `offline`: without the key that lets terminals in.
     """
     pair = load_secrets(folder)
     second = pair.previous
     if (folder / NEXT_NAME).exists():
         second = load_secret(folder / NEXT_NAME)
-    try:
-        ca_pem = (folder / CA_CERT_NAME).read_bytes()
-    except OSError as error:
-        raise KeyFileError(f"cannot read {folder / CA_CERT_NAME}: {error.strerror}") from error
-    write_public(out / CA_CERT_NAME, ca_pem)
+    write_public(out / CA_CERT_NAME, _read_public(folder / CA_CERT_NAME))
     write_private(out / SECRET_NAME, secret_text(pair.current))
     written = [out / CA_CERT_NAME, out / SECRET_NAME]
     if (folder / AUDIT_KEY_NAME).exists():
@@ -176,7 +114,18 @@ def export_group(folder: Path, out: Path) -> list[Path]:
     else:
         write_private(out / PREVIOUS_NAME, secret_text(second))
         written.append(out / PREVIOUS_NAME)
-    return [*written, *_export_policy(folder, out)]
+    return [*written, *_export_desk_ca(folder, out, offline), *_export_policy(folder, out)]
+
+
+def _export_desk_ca(folder: Path, out: Path, offline: bool) -> list[Path]:
+    names = (DESK_CA_KEY_NAME, DESK_CA_CERT_NAME)
+    if offline or not (folder / DESK_CA_KEY_NAME).exists():
+        for name in names:
+            (out / name).unlink(missing_ok=True)
+        return []
+    write_private(out / DESK_CA_KEY_NAME, read_private(folder / DESK_CA_KEY_NAME))
+    write_public(out / DESK_CA_CERT_NAME, _read_public(folder / DESK_CA_CERT_NAME))
+    return [out / name for name in names]
 
 
 def _export_policy(folder: Path, out: Path) -> list[Path]:
@@ -217,66 +166,59 @@ def rotate_secret(folder: Path, random_bytes: RandomBytes) -> bool:
     return prepared
 
 
-def _create_ca(name: str, now: datetime.datetime) -> GroupCa:
-    key = ec.generate_private_key(ec.SECP256R1())
-    builder = _builder(name, f"{name} group CA", key, now, CA_YEARS)
-    certificate = (
-        builder.issuer_name(_subject(name, f"{name} group CA"))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(ca=True), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    return GroupCa(name, certificate, key)
+def prepare_ca(folder: Path, now: datetime.datetime) -> None:
+    """Makes the next CA, which everybody is to trust before anything is signed by it."""
+    ca = load_ca(folder)
+    if (folder / NEXT_CA_KEY_NAME).exists():
+        raise PkiError(f"a next CA is prepared already in {folder / NEXT_CA_KEY_NAME}")
+    after = new_group_ca(ca.name, now)
+    # The bundle last: what is in it without a key would be trusted for nothing.
+    write_private(folder / NEXT_CA_KEY_NAME, key_pem(after.key))
+    write_public(folder / CA_CERT_NAME, joined([*_bundle(folder), after.certificate]))
 
 
-def _builder(
-    group: str,
-    common_name: str,
-    key: ec.EllipticCurvePrivateKey,
-    now: datetime.datetime,
-    years: int,
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(_subject(group, common_name))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOT_BEFORE)
-        .not_valid_after(now + datetime.timedelta(days=366 * years))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
+def rotate_ca(folder: Path, now: datetime.datetime) -> None:
+    """The prepared CA signs from now on, with a desk CA of its own; the last is still trusted."""
+    if not (folder / NEXT_CA_KEY_NAME).exists():
+        raise PkiError(
+            "no next CA is prepared: 'roamctl group rotate-ca --prepare' makes one, and all "
+            "servers and terminals have to know it before it signs"
+        )
+    after = _load(folder, NEXT_CA_KEY_NAME, CA_CERT_NAME)
+    # In this order a crash in between leaves a folder that works, and the step can be repeated.
+    _write_desk_ca(folder, new_desk_ca(after, now))
+    write_private(folder / CA_KEY_NAME, key_pem(after.key))
+    others = [each for each in _bundle(folder) if each != after.certificate]
+    write_public(folder / CA_CERT_NAME, joined([after.certificate, *others]))
+    (folder / NEXT_CA_KEY_NAME).unlink()
 
 
-def _subject(group: str, common_name: str) -> x509.Name:
-    return x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, group),
-            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
-        ]
-    )
+def finish_ca(folder: Path) -> int:
+    """Only the present CA is trusted from now on; gives how many were dropped."""
+    if (folder / NEXT_CA_KEY_NAME).exists():
+        raise PkiError("a next CA is prepared: finish the rotation that was begun first")
+    ca = load_ca(folder)
+    dropped = len(_bundle(folder)) - 1
+    write_public(folder / CA_CERT_NAME, to_pem(ca.certificate))
+    return dropped
 
 
-def _key_usage(ca: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not ca,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=ca,
-        crl_sign=ca,
-        encipher_only=False,
-        decipher_only=False,
-    )
+def _load(folder: Path, key_name: str, certificate_name: str) -> Authority:
+    certificates = _read_public(folder / certificate_name)
+    return load_authority(read_private(folder / key_name), certificates, str(folder))
 
 
-def _certificate_pem(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(serialization.Encoding.PEM)
+def _bundle(folder: Path) -> list[x509.Certificate]:
+    return x509.load_pem_x509_certificates(_read_public(folder / CA_CERT_NAME))
 
 
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
+def _write_desk_ca(folder: Path, desk_ca: Authority) -> None:
+    write_private(folder / DESK_CA_KEY_NAME, key_pem(desk_ca.key))
+    write_public(folder / DESK_CA_CERT_NAME, to_pem(desk_ca.certificate))
+
+
+def _read_public(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise KeyFileError(f"cannot read {path}: {error.strerror}") from error

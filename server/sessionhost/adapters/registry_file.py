@@ -26,7 +26,7 @@ Entries = dict[str, Registration]
 
 def connect(path: Path, busy_timeout_ms: int) -> sqlite3.Connection:
     """An open registry of the present schema; makes a new file if there is none."""
-    _prepare_file(path)
+    prepare_file(path)
     connection = sqlite3.connect(
         path, timeout=busy_timeout_ms / 1000, isolation_level=None, check_same_thread=False
     )
@@ -92,7 +92,7 @@ def explain(path: Path, error: Exception) -> str:
     return f"registry {path}: cannot be opened ({error}); check the folder and its owner"
 
 
-def _prepare_file(path: Path) -> None:
+def prepare_file(path: Path) -> None:
     """Makes an empty 0600 file that belongs to the folder's owner, so that root may come first.
 
     SQLite gives its -wal and -shm files the owner of the database when root opens it.

@@ -59,11 +59,11 @@ def _about_certificate(error: ssl.SSLError) -> bool:
     return isinstance(error, ssl.SSLCertVerificationError) or error.reason == missing
 
 
-def server_context(config: TlsSettings) -> ssl.SSLContext:
-    """TLS 1.3 only; a DTU without a certificate of the group's CA does not get in."""
+def server_context(config: TlsSettings, *, strangers: bool = False) -> ssl.SSLContext:
+    """TLS 1.3 only; without a certificate of the group nobody gets in, unless for `strangers`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_mode = ssl.CERT_OPTIONAL if strangers else ssl.CERT_REQUIRED
     # No session tickets: they cost two messages a connection, and a DTU that comes back must
     # show its certificate again.
     context.num_tickets = 0

@@ -67,9 +67,11 @@ SETTINGS = SettingsTable(
             "/var/lib/roamdesk",
             "the registry, lost cards, revoked terminals, audit log",
         ),
+        _path("enrol_dir", "/var/lib/roamdesk-enrol", "the terminals that enrold knows"),
         Setting("control_port", "whole", 7009, "TCP port for terminals", lowest=1),
         Setting("group_port", "whole", 7009, "UDP port of the group managers", lowest=1),
         Setting("display_port", "whole", 7010, "TCP port of the display gateway", lowest=1),
+        Setting("enrol_port", "whole", 7011, "TCP port on which terminals enrol", lowest=1),
         Setting("broadcast", "flag", True, "announce by broadcast on every interface"),
         Setting("multicast", "flag", False, "announce by multicast"),
         Setting(
@@ -105,6 +107,15 @@ SETTINGS = SettingsTable(
         Setting(
             "display_user", "text", "roamdesk-display", "Unix user of displayd", check=_user_name
         ),
+        Setting("enrol_user", "text", "roamdesk-enrol", "Unix user of enrold", check=_user_name),
+        Setting(
+            "terminal_certificate_s",
+            "whole",
+            366 * 24 * 3600,
+            "seconds that a terminal's certificate is good for; renewed at half of it",
+            lowest=10,
+            highest=30 * 366 * 24 * 3600,
+        ),
         Setting("geometry", "text", "1280x800", "size of a new session", check=_geometry),
         Setting(
             "log_level",
@@ -116,7 +127,15 @@ SETTINGS = SettingsTable(
     )
 )
 
-_PATHS = ("group_dir", "identity_cert", "identity_key", "run_dir", "state_dir", "recipes_dir")
+_PATHS = (
+    "group_dir",
+    "identity_cert",
+    "identity_key",
+    "run_dir",
+    "state_dir",
+    "enrol_dir",
+    "recipes_dir",
+)
 
 
 @dataclass(frozen=True)
@@ -129,9 +148,11 @@ class ServerConfig:
     identity_key: Path
     run_dir: Path
     state_dir: Path
+    enrol_dir: Path
     control_port: int
     group_port: int
     display_port: int
+    enrol_port: int
     broadcast: bool
     multicast: bool
     multicast_group: str
@@ -144,6 +165,8 @@ class ServerConfig:
     recipes_dir: Path
     host_user: str
     display_user: str
+    enrol_user: str
+    terminal_certificate_s: int
     geometry: str
     log_level: str
 
@@ -185,8 +208,10 @@ def load_values(path: Path) -> dict[str, Value]:
     values = SETTINGS.parse(_read(path), str(path))
     if not values["host"]:
         values = SETTINGS.resolve(values | {"host": _machine_name()}, "the machine's name")
-    if values["control_port"] == values["display_port"]:
-        raise SettingsError(f"{path}: control_port and display_port are both TCP and must differ")
+    if len({values[name] for name in ("control_port", "display_port", "enrol_port")}) < 3:
+        raise SettingsError(
+            f"{path}: control_port, display_port and enrol_port are all TCP and must differ"
+        )
     return values
 
 

@@ -26,6 +26,10 @@ class StartError(Exception):
     """Why a daemon cannot start, in words for the person who runs the server."""
 
 
+REFUSED = (StartError, IdentityError, KeyFileError, SocketInUseError)
+"""What is wrong with files and settings, in words."""
+
+
 def unix_user(name: str, setting: str) -> pwd.struct_passwd:
     """The account of that name; StartError names the setting that asks for it."""
     try:
@@ -40,6 +44,24 @@ async def until_stopped() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await stop.wait()
+
+
+def on_reload(reload: Callable[[], None]) -> None:
+    """Calls `reload` at SIGHUP; if what it reads is wrong, all stays as it is and the log says why.
+
+    Certificates, secrets and policy are read again; server.toml is not.
+    """
+
+    def hang_up() -> None:
+        log = logging.getLogger("reload")
+        try:
+            reload()
+        except (*REFUSED, OSError) as error:
+            log.error("nothing is changed: %s", error)
+        else:
+            log.info("certificates and secrets are read again")
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hang_up)
 
 
 def run_daemon(
@@ -62,7 +84,7 @@ def run_daemon(
     logging.basicConfig(level=config.log_level.upper(), format=f"{name} %(levelname)s %(message)s")
     try:
         asyncio.run(_awaited(run(config)))
-    except (StartError, IdentityError, KeyFileError, SocketInUseError) as error:
+    except REFUSED as error:
         logging.getLogger(name).error("cannot start: %s", error)
         return EXIT_FAILED
     except SettingsError as error:

@@ -26,7 +26,7 @@ from sessionhost.adapters.order_socket import (
 from sessionhost.adapters.sound_pump import SoundPump
 from sessionhost.adapters.tls import server_context
 from sessionhost.app.config import ServerConfig
-from sessionhost.app.daemon import run_daemon, unix_user, until_stopped
+from sessionhost.app.daemon import on_reload, run_daemon, unix_user, until_stopped
 from sessionhost.core.gateway import Admitted, Close, DisplayGate, Grant, Refused
 
 MAX_TTL_MS = 60_000
@@ -62,6 +62,11 @@ class DisplayDaemon:
         )
         self._server.start()
         log.info("displays on TCP port %d", self._config.display_port)
+
+    def reload(self) -> None:
+        """Other certificates for new displays; those that are open go on."""
+        if self._server is not None:
+            self._server.tls = server_context(self._config)
 
     def close(self) -> None:
         self._orders.close()
@@ -154,6 +159,7 @@ def _now() -> float:
 async def _run(config: ServerConfig) -> None:
     daemon = DisplayDaemon(config, server_context(config))
     await daemon.start()
+    on_reload(daemon.reload)
     await until_stopped()
     daemon.close()
 

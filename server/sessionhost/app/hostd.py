@@ -17,6 +17,7 @@ from pathlib import Path
 from roamwire.addresses import Address
 from roamwire.datagrams import Interface
 from roamwire.notices import DisconnectReason
+from roamwire.signing import GroupSecrets
 from roamwire.tokens import Token
 from sessionhost.adapters.attachments import AttachmentFile
 from sessionhost.adapters.audit_log import AuditLog, load_audit_key
@@ -47,7 +48,7 @@ from sessionhost.adapters.registry_sqlite import SqliteRegistry
 from sessionhost.adapters.tls import server_context
 from sessionhost.app.admin import AdminServer
 from sessionhost.app.config import ServerConfig
-from sessionhost.app.daemon import run_daemon, unix_user, until_stopped
+from sessionhost.app.daemon import on_reload, run_daemon, unix_user, until_stopped
 from sessionhost.app.errands import Errands
 from sessionhost.core import actions
 from sessionhost.core.announcing import Standing
@@ -83,7 +84,7 @@ class HostDaemon:
         standing = Standing(config.host, cpus=os.cpu_count() or 1, port=config.control_port)
         group = GroupManager(
             standing,
-            load_secrets(config.group_dir, classic=config.accept_classic_signature),
+            self._secrets(),
             PROFILES[config.profile],
             rng,
             group_port=config.group_port,
@@ -127,6 +128,16 @@ class HostDaemon:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
+    def _secrets(self) -> GroupSecrets:
+        config = self._config
+        return load_secrets(config.group_dir, classic=config.accept_classic_signature)
+
+    def _reload(self) -> None:
+        """SIGHUP: other secrets at once, other certificates for new links; no link is dropped."""
+        tls, secrets = server_context(self._config), self._secrets()
+        self.core.group.secrets = secrets
+        self._control.renew(tls)
+
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then say farewell."""
         stop = asyncio.create_task(until_stopped())
@@ -137,6 +148,7 @@ class HostDaemon:
         self._socket.start()
         self._interfaces.start()
         self._control.start(self._config.control_port)
+        on_reload(self._reload)
         if self._config.mdns:
             self._announcement.start()
         self._keep(self._follow_load())

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from roamwire.settings import SettingsError
+from sessionhost.adapters.certificates import PkiError
+from sessionhost.adapters.invitations import InvitationError
 from sessionhost.adapters.keyfiles import KeyFileError
-from sessionhost.adapters.pki import PkiError
 from sessionhost.adapters.registry_schema import RegistryError
+from sessionhost.adapters.terminal_store import StoreError
 from sessionhost.app import (
     roamctl_audit,
     roamctl_cards,
@@ -18,9 +20,15 @@ from sessionhost.app import (
     roamctl_status,
 )
 from sessionhost.app.config import DEFAULT_PATH, SETTINGS, load_values
+from sessionhost.app.daemon import StartError
 from sessionhost.app.roamctl_answer import Answer, RoamctlError
 
 EXIT_FAILED = 1
+
+_REFUSED = (
+    RoamctlError, SettingsError, KeyFileError, PkiError, RegistryError, StoreError, StartError,
+    InvitationError,
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         answer: Answer = args.run(args)
         roamctl_audit.note(args)
-    except (RoamctlError, SettingsError, KeyFileError, PkiError, RegistryError, OSError) as error:
+    except (*_REFUSED, OSError) as error:
         if args.json:
             print(json.dumps({"error": str(error)}))
         else:

@@ -9,7 +9,7 @@ from roamwire.identity import Identity, Role
 from sessionhost.adapters import pki
 from sessionhost.adapters.keyfiles import AUDIT_KEY_NAME, write_private, write_public
 from sessionhost.adapters.policy_file import load_policy
-from sessionhost.app import roamctl_blocks
+from sessionhost.app import roamctl_blocks, roamctl_join, roamctl_terminals
 from sessionhost.app.roamctl_answer import Answer, RoamctlError
 
 
@@ -47,14 +47,30 @@ def add_commands(
     )
     export.add_argument("--dir", type=Path, required=True, help="the group's folder")
     export.add_argument("--out", type=Path, required=True, help="a server's group_dir")
+    export.add_argument("--offline", action="store_true", help=_OFFLINE)
     export.set_defaults(run=_export)
     policy = verbs.add_parser(
         "policy", parents=[common], help="the policy in a group's folder, and its hash"
     )
     policy.add_argument("--dir", type=Path, required=True, help="the group's folder, or group_dir")
     policy.set_defaults(run=_policy)
-    _add_issue(commands, common, "server", "certificates of servers")
-    _add_issue(commands, common, "dtu", "certificates of terminals")
+    rotate_ca = verbs.add_parser(
+        "rotate-ca", parents=[common], help="replace the group's CA: --prepare, then without, ..."
+    )
+    rotate_ca.add_argument("--dir", type=Path, required=True, help="the group's folder")
+    step = rotate_ca.add_mutually_exclusive_group()
+    step.add_argument("--prepare", action="store_true", help="make the next CA, to be trusted too")
+    step.add_argument("--finish", action="store_true", help="trust the last CA no more")
+    rotate_ca.set_defaults(run=_rotate_ca)
+    roamctl_join.add_verbs(
+        _add_issue(commands, common, "server", "servers and their certificates"), common
+    )
+    roamctl_terminals.add_verbs(
+        _add_issue(commands, common, "dtu", "terminals and their certificates"), common
+    )
+
+
+_OFFLINE = "without the desk CA's key: this server lets no terminal in"
 
 
 def _add_issue(
@@ -62,16 +78,18 @@ def _add_issue(
     common: argparse.ArgumentParser,
     role: Role,
     words: str,
-) -> None:
+) -> "argparse._SubParsersAction[argparse.ArgumentParser]":
     verbs = commands.add_parser(role, help=words).add_subparsers(required=True, metavar="VERB")
     issue = verbs.add_parser("issue", parents=[common], help="make a key and a certificate")
     issue.add_argument("name", metavar="NAME", help="the name in the certificate")
     issue.add_argument("--group", type=Path, required=True, help="the group's folder")
     issue.add_argument("--out", type=Path, required=True, help="where the files go")
     issue.add_argument("--force", action="store_true", help="replace files that are there")
+    issue.add_argument("--offline", action="store_true", help=_OFFLINE)
     issue.set_defaults(run=_issue, role=role)
     if role == "dtu":
         roamctl_blocks.add_dtu_verbs(verbs, common)
+    return verbs
 
 
 def _create(args: argparse.Namespace) -> Answer:
@@ -91,7 +109,7 @@ def _rotate(args: argparse.Namespace) -> Answer:
         words = "the next secret is ready: export it to every server, then rotate"
         return Answer({"dir": str(args.dir), "step": "prepared"}, [words])
     prepared = pki.rotate_secret(args.dir, os.urandom)
-    words = "the secret is new: export it to every server and restart their hostd"
+    words = "the secret is new: export it to every server and reload their hostd"
     if not prepared:
         words += "; until then they do not trust each other (--prepare avoids that)"
     return Answer({"dir": str(args.dir), "step": "rotated", "was_prepared": prepared}, [words])
@@ -105,7 +123,30 @@ def _audit_key(args: argparse.Namespace) -> Answer:
 
 
 def _export(args: argparse.Namespace) -> Answer:
-    return _written(pki.export_group(args.dir, args.out))
+    return _written(pki.export_group(args.dir, args.out, offline=args.offline))
+
+
+def _rotate_ca(args: argparse.Namespace) -> Answer:
+    if args.prepare:
+        pki.prepare_ca(args.dir, _now())
+        step, words = "prepared", _AFTER_PREPARE
+    elif args.finish:
+        pki.finish_ca(args.dir)
+        step, words = "finished", "the last CA is trusted no more: export to every server, reload"
+    else:
+        pki.rotate_ca(args.dir, _now())
+        step, words = "rotated", _AFTER_ROTATION
+    return Answer({"dir": str(args.dir), "step": step}, [words])
+
+
+_AFTER_PREPARE = (
+    "the next CA is ready: export to every server and reload its daemons; within an hour every "
+    "terminal that is on knows it ('roamctl dtu list' says when each was seen); then rotate"
+)
+_AFTER_ROTATION = (
+    "the CA is new: issue every server's certificate anew and export, reload; within an hour the "
+    "terminals have new certificates; then --finish"
+)
 
 
 def _policy(args: argparse.Namespace) -> Answer:
@@ -119,9 +160,12 @@ def _issue(args: argparse.Namespace) -> Answer:
     certificate, key = args.out / f"{role}.crt", args.out / f"{role}.key"
     if key.exists() and not args.force:
         raise RoamctlError(f"{key} is there already; say --force to replace it")
-    issued = pki.load_ca(args.group).issue(Identity(role, args.name), _now())
+    ca = pki.load_ca(args.group)
+    if role == "dtu":  # as enrold does; a group of before it has no desk CA
+        ca = pki.load_desk_ca(args.group) or ca
+    issued = ca.issue(Identity(role, args.name), _now())
     if role == "server":
-        written = pki.export_group(args.group, args.out / "group")
+        written = pki.export_group(args.group, args.out / "group", offline=args.offline)
     else:
         # A terminal gets no secret: it must not be able to speak as a server.
         written = [args.out / pki.CA_CERT_NAME]

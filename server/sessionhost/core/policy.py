@@ -9,6 +9,7 @@ from typing import Any
 
 from roamwire.settings import Setting, SettingsError, SettingsTable, Value
 from roamwire.tokens import Token
+from sessionhost.core.enrolment import Mode
 from sessionhost.core.hours import hours_problem
 
 HASH_DIGITS = 16
@@ -123,6 +124,14 @@ SETTINGS = SettingsTable(
             lowest=1,
             highest=100,
         ),
+        Setting(
+            "enrolment",
+            "choice",
+            Mode.APPROVE.value,
+            "terminals without a certificate: 'open' lets all in, 'approve' waits for a person, "
+            "'preregistered' wants a code",
+            choices=tuple(mode.value for mode in Mode),
+        ),
         _hours("piv"),
         _hours("uid"),
         _hours("pseudo"),
@@ -149,6 +158,7 @@ class Policy:
     grace_s: int = 0
     lock_on_removal: bool = False
     user_tries: int = 5
+    enrolment: Mode = Mode.APPROVE
     piv_hours: str = ""
     uid_hours: str = ""
     pseudo_hours: str = ""
@@ -179,6 +189,7 @@ def policy_of(values: Mapping[str, Value], source: str) -> Policy:
     for kind in ("piv", "uid", "pseudo"):
         typed[kind] = Who(values[kind])
     typed["after_hotdesk"] = Extra(values["after_hotdesk"])
+    typed["enrolment"] = Mode(values["enrolment"])
     policy = Policy(**typed)
     kiosk = Who.KIOSK in (policy.piv, policy.uid, policy.pseudo)
     if kiosk and not policy.kiosk_user:

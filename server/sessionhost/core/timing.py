@@ -127,6 +127,20 @@ INSERT_PACE_S = 0.5
 ENROL_S = 120.0
 """An administrator at a prompt waits so long for the card to be put in at the reader desk."""
 
+ASKING_REFILL_S = 1.0
+"""One address may ask the enrolment port this often in the long run."""
+
+PENDING_POLL_S = 5.0
+"""A terminal that waits for approval asks this often: a person at the desk sees it go on."""
+
+PENDING_FORGET_S = 900.0
+"""A terminal that waits and has not asked for so long is forgotten."""
+
+MIN_CHECK_S = 2
+MAX_CHECK_S = 3600
+CHECKS_A_LIFE_COUNT = 10
+"""A terminal asks hourly for roots and renewal, or ten times in the life of its certificate."""
+
 for _profile in PROFILES.values():
     if _profile.host_down_s < 3 * _profile.announce_s:
         raise LocalProtocolError("a host is down only after several missed announcements")
@@ -140,3 +154,5 @@ if not CARD_PROOF_S < PIN_PROOF_S or not PASSWORD_CHECK_S < PASSWORD_S:
     raise LocalProtocolError("a person is slower than a card and than PAM")
 if not BACKOFF_S < MAX_BACKOFF_S < USER_TRIES_S:
     raise LocalProtocolError("back-off grows, and ends before the count of wrong passwords does")
+if not ASKING_REFILL_S < PENDING_POLL_S * 3 < PENDING_FORGET_S:
+    raise LocalProtocolError("who waits may ask, and is not forgotten between two questions")

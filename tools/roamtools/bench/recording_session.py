@@ -11,7 +11,8 @@ from pathlib import Path
 from dtu.app.tls import client_context
 from roamwire.control import Attach, Attached, encode_line, parse_line
 from roamwire.identity import Identity
-from sessionhost.adapters.pki import GroupCa, create_group
+from sessionhost.adapters.certificates import Authority
+from sessionhost.adapters.pki import create_group
 from sessionhost.adapters.tls import server_context
 
 SIZE = (64, 48)
@@ -113,7 +114,7 @@ class RecordingSessions:
 
 
 def issue(
-    folder: Path, ca: GroupCa, identity: Identity, now: datetime.datetime
+    folder: Path, ca: Authority, identity: Identity, now: datetime.datetime
 ) -> tuple[Path, Path]:
     """Certificate and key of an identity, as files named after it."""
     issued = ca.issue(identity, now)

@@ -24,6 +24,7 @@ def _up(lab: Lab, options: argparse.Namespace) -> Answer:
         options.desks,
         with_daemons=not options.bare,
         ipv6_only=options.ipv6_only,
+        enrol=options.enrol,
     )
     return lab.status()
 
@@ -158,6 +159,12 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--desks", type=int, default=2, help="default: 2")
     up.add_argument("--bare", action="store_true", help="network, DHCP and card readers only")
     up.add_argument("--ipv6-only", action="store_true", help="a network without IPv4")
+    up.add_argument(
+        "--enrol",
+        choices=("open", "approve", "preregistered"),
+        default="",
+        help="desks have no certificates: lab run server1 -- $PWD/.venv/bin/roamctl dtu list",
+    )
     add("status", _status, "what is up, and what it says of itself")
     insert = add("insert", _insert, "put a card into a desk's reader", "desk")
     insert.add_argument("card", help=f"{', '.join(plan.CARDS)}, or a number in hexadecimal")

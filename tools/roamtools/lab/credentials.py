@@ -11,6 +11,7 @@ from roamtools.lab import plan
 from roamtools.lab.rpc import Refusal
 
 GROUP, WRONG_GROUP = "group", "wrong-group"
+HOST_USER, _, ENROL_USER = plan.DAEMON_USERS
 
 
 def roamctl(*arguments: str | Path) -> None:
@@ -33,12 +34,17 @@ class Credentials:
     def __init__(self, lab_dir: Path) -> None:
         self._dir = lab_dir / "credentials"
 
+    @property
+    def group_dir(self) -> Path:
+        """The group's folder, which only its administrator has."""
+        return self._dir / GROUP
+
     def create(self, policy: str = "") -> None:
         """The group with its policy, and a registry with the lab's cards; some 2 s."""
         self._dir.mkdir(mode=0o700)
         roamctl("group", "create", "--dir", self._dir / GROUP, "--name", plan.GROUP_NAME)
         if policy:
-            (self._dir / GROUP / "policy.toml").write_text(policy)
+            (self.group_dir / "policy.toml").write_text(policy)
         for card in plan.CARDS.values():
             roamctl(
                 *("token", "add", card.token, card.owner),
@@ -53,7 +59,7 @@ class Credentials:
     def equip_server(self, name: str, node_dir: Path, wrong_secret: bool) -> None:
         """Certificate, group secret and registry, where server.toml says they are."""
         issued = self._dir / name
-        roamctl("server", "issue", name, "--group", self._dir / GROUP, "--out", issued)
+        roamctl("server", "issue", name, "--group", self.group_dir, "--out", issued, "--force")
         target = node_dir / "etc" / "roamdesk"
         # Both network daemons show the certificate, hostd alone signs for the group.
         key = [issued / "server.crt", issued / "server.key"]
@@ -62,21 +68,32 @@ class Credentials:
         if wrong_secret:
             self.create_wrong_group()
             secret = self._dir / WRONG_GROUP / "secret"
-        host_user = plan.DAEMON_USERS[0].uid
-        group_files = [issued / "group" / "ca.crt", secret]
-        group_files += [issued / "group" / name for name in ("audit.key", "policy.toml")]
-        _install(group_files, target / "group", host_user, host_user, 0o600)
+        secrets = [secret, issued / "group" / "audit.key"]
+        if (previous := issued / "group" / "secret.previous").exists():
+            secrets.append(previous)
+        public = [issued / "group" / name for name in ("ca.crt", "desk-ca.crt", "policy.toml")]
+        _install([*public, *secrets], target / "group", HOST_USER.uid, HOST_USER.uid, 0o600)
+        desk_ca = [issued / "group" / "desk-ca.key"]
+        _install(desk_ca, target / "group", ENROL_USER.uid, ENROL_USER.uid, 0o600)
         registry = node_dir / "state" / "registry.sqlite"
-        shutil.copy(self._dir / "registry.sqlite", registry)
-        os.chown(registry, host_user, host_user)
-        os.chown(registry.parent, host_user, host_user)
+        if not registry.exists():
+            shutil.copy(self._dir / "registry.sqlite", registry)
+            os.chown(registry, HOST_USER.uid, HOST_USER.uid)
+            os.chown(registry.parent, HOST_USER.uid, HOST_USER.uid)
 
-    def equip_desk(self, name: str, node_dir: Path) -> None:
-        """Certificate and the CA's certificate, nothing of the group's secret."""
+    def equip_desk(self, name: str, node_dir: Path, enrols: bool) -> None:
+        """Certificate and the CA's certificate, nothing of the group's secret.
+
+        One that `enrols` has what an image has: the CA's certificate alone.
+        """
+        target = node_dir / "etc" / "roamdesk"
+        if enrols:
+            _install([self.group_dir / "ca.crt"], target, 0, 0, 0o600)
+            return
         issued = self._dir / name
-        roamctl("dtu", "issue", name, "--group", self._dir / GROUP, "--out", issued)
+        roamctl("dtu", "issue", name, "--group", self.group_dir, "--out", issued)
         files = [issued / "ca.crt", issued / "dtu.crt", issued / "dtu.key"]
-        _install(files, node_dir / "etc" / "roamdesk", 0, 0, 0o600)
+        _install(files, target, 0, 0, 0o600)
 
 
 def _install(files: Sequence[Path], target: Path, owner: int, group: int, mode: int) -> None:
@@ -86,5 +103,5 @@ def _install(files: Sequence[Path], target: Path, owner: int, group: int, mode: 
     for file in files:
         place = target / file.name
         shutil.copy(file, place)
-        place.chmod(0o644 if file.suffix == ".crt" else mode)
+        place.chmod(0o644 if file.suffix in (".crt", ".toml") else mode)
         os.chown(place, owner, group)

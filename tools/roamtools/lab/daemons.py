@@ -22,7 +22,13 @@ SOUND_SOCKET = "sound.sock"
 DESK_DISPLAY = ":0"
 MICROPHONE_HZ = 660
 
-_DAEMON_USER = {"launcherd": "root", "displayd": "roamdesk-display", "hostd": "roamdesk"}
+_DAEMON_USER = {
+    "launcherd": "root",
+    "displayd": "roamdesk-display",
+    "hostd": "roamdesk",
+    "enrold": "roamdesk-enrol",
+}
+ENROL_DIR = "/var/lib/roamdesk/enrol"
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,7 @@ def view(node_dir: Path, name: str, kind: str, home: Path | None, cards: Path) -
             # Three daemons put their sockets here; the sticky bit keeps them off each other's.
             {"path": "/run/roamdesk", "user": "root", "mode": 0o1777},
             {"path": "/var/lib/roamdesk", "user": "roamdesk", "mode": 0o755},
+            {"path": ENROL_DIR, "user": "roamdesk-enrol", "mode": 0o700},
         ]
     else:
         directories += [
@@ -81,19 +88,23 @@ def server_settings(name: str, changes: dict[str, Any]) -> dict[str, Any]:
     """server.toml of a lab's server: the defaults, but for what tells servers apart."""
     return {
         "host": name,
+        "enrol_dir": ENROL_DIR,
         "recipes_dir": str(plan.project_root() / "server" / "etc" / "recipes"),
         "geometry": f"{plan.SCREEN[0]}x{plan.SCREEN[1]}",
         **changes,
     }
 
 
-def desk_settings(name: str, changes: dict[str, Any]) -> dict[str, Any]:
-    """dtu.toml of a lab's desk: everything real but the screen, which nobody looks at."""
+def desk_settings(name: str, changes: dict[str, Any], enrols: bool) -> dict[str, Any]:
+    """dtu.toml of a lab's desk: everything real but the screen, which nobody looks at.
+
+    A desk that `enrols` has its key and certificate where a terminal makes them.
+    """
+    issued = {"cert": "/etc/roamdesk/dtu.crt", "key": "/etc/roamdesk/dtu.key"}
     return {
         "name": name,
         "ca": "/etc/roamdesk/ca.crt",
-        "cert": "/etc/roamdesk/dtu.crt",
-        "key": "/etc/roamdesk/dtu.key",
+        **({} if enrols else issued),
         "run_dir": DTU_RUN_DIR,
         "interface": "eth0",
         "display": "headless",
@@ -118,8 +129,8 @@ def unit_nice(unit: str) -> int:
     return int(said[1]) if said else 0
 
 
-def server_jobs() -> list[Job]:
-    """The three daemons, restarted when they die, as systemd would."""
+def server_jobs(enrols: bool = False) -> list[Job]:
+    """The daemons, restarted when they die, as systemd would; enrold only where desks enrol."""
     return [
         Job(
             name=name,
@@ -128,7 +139,7 @@ def server_jobs() -> list[Job]:
             restart=True,
             nice=unit_nice(f"server/systemd/roamdesk-{name}.service"),
         )
-        for name in SERVER_DAEMONS
+        for name in (*SERVER_DAEMONS, *(["enrold"] if enrols else []))
     ]
 
 

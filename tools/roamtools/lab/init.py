@@ -70,6 +70,10 @@ class Supervisor:
                 self._stop(self._named(name), int(order.get("signal", signal.SIGTERM)))
         elif op == "restart":
             self._restart(order["names"], int(order.get("signal", signal.SIGTERM)))
+        elif op == "signal":
+            for name in order["names"]:
+                if pid := self._named(name).pid:
+                    os.kill(pid, int(order["signal"]))
         elif op != "list":
             raise Refusal(f"unknown order {op!r}")
         return {"processes": [process.report() for process in self._processes.values()]}

@@ -68,13 +68,15 @@ class Lab(LabNodes):
         server_settings: dict[str, Any] | None = None,
         desk_settings: dict[str, Any] | None = None,
         policy: str = "",
+        enrol: str = "",
     ) -> None:
         """Start a lab and wait until it is ready; takes it down again if that fails.
 
         `tied`: the lab ends with the calling process. `with_daemons=False` leaves hostd, displayd,
         launcherd and the terminal's firmware out, `dhcp=False` the DHCP server; `told` is what
         that one tells terminals. `ipv6_only`: no IPv4 anywhere; desks get addresses by SLAAC.
-        `policy` is the text of the group's policy.toml.
+        `policy` is the text of the group's policy.toml. `enrol`: desks have no certificates and
+        get them from enrold, in this mode of the policy.
         """
         if os.geteuid() != 0:
             raise Refusal("the lab makes network namespaces: run it as root (sudo)")
@@ -87,6 +89,9 @@ class Lab(LabNodes):
             self._progress("switch")
             if dhcp:
                 self.dhcp(True, told)
+            (self.directory / "enrol").write_text(enrol)
+            if enrol:
+                policy += f'enrolment = "{enrol}"\n'
             self._credentials.create(policy)
             self._progress(f"group {plan.GROUP_NAME!r} and cards {', '.join(plan.CARDS)}")
             for _ in range(servers):
@@ -227,7 +232,8 @@ class Lab(LabNodes):
         self._credentials.equip_server(name, node_dir, wrong_secret)
         toml = daemons.toml(daemons.server_settings(name, settings or {}))
         (node_dir / "etc/roamdesk/server.toml").write_text(toml)
-        self._start_node(name, daemons.server_jobs() if with_daemons else [])
+        jobs = daemons.server_jobs(bool(self.enrol)) if with_daemons else []
+        self._start_node(name, jobs)
         address = self.node(name)["address"]
         self._progress(f"{name} {address}" + " (wrong secret)" * wrong_secret)
         if wait:
@@ -245,8 +251,9 @@ class Lab(LabNodes):
         number = self._next_number("desk")
         name = plan.desk_name(number)
         node_dir = self._make_node(name, "desk", number)
-        self._credentials.equip_desk(name, node_dir)
-        told = daemons.desk_settings(name, settings or {})
+        enrols = bool(self.enrol)
+        self._credentials.equip_desk(name, node_dir, enrols)
+        told = daemons.desk_settings(name, settings or {}, enrols)
         (node_dir / "etc/roamdesk/dtu.toml").write_text(daemons.toml(told))
         jobs = [daemons.dhcp_job(name), daemons.link_job(name)]
         jobs += [daemons.pcscd_job(), daemons.card_job()]
@@ -261,6 +268,21 @@ class Lab(LabNodes):
         if wait:
             self.wait_ready(name)
         return name
+
+    @property
+    def enrol(self) -> str:
+        """How desks enrol: a policy's word, or "" if they have certificates from the start."""
+        return (self.directory / "enrol").read_text()
+
+    @property
+    def group_dir(self) -> Path:
+        """The group's folder, as its administrator has it."""
+        return self._credentials.group_dir
+
+    def equip_again(self, server: str) -> None:
+        """A new certificate and what the group's folder holds now; the daemons are told."""
+        self._credentials.equip_server(server, self.node_dir(server), wrong_secret=False)
+        self.reload(server)
 
     def _next_number(self, kind: str) -> int:
         numbers = [n["number"] for n in self._order(op="state")["nodes"] if n["kind"] == kind]

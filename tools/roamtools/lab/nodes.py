@@ -16,7 +16,7 @@ from roamtools.lab.rpc import Refusal, call
 
 READY_S = 20.0
 POLL_S = 0.02
-_PORTS = {"hostd": 7009, "displayd": 7010}
+_PORTS = {"hostd": 7009, "displayd": 7010, "enrold": 7011}
 
 Progress = Callable[[str], None]
 
@@ -178,6 +178,22 @@ class LabNodes:
             self.node_dir(name) / "init.sock",
             {"op": "stop", "names": [process], "signal": int(how)},
         )
+
+    def reload(self, server: str) -> None:
+        """SIGHUP to a server's daemons: they read certificates and secrets again."""
+        self._must_be(server, "server")
+        names = [each["name"] for each in self._processes(self.node(server))]
+        order = {"op": "signal", "names": [name for name in names if name in _PORTS]}
+        call(self.node_dir(server) / "init.sock", {**order, "signal": int(signal.SIGHUP)})
+
+    def roamctl(self, server: str, *words: str) -> Any:
+        """What `roamctl --json` answers on a server, run by root there; Refusal if it fails."""
+        program = [sys.executable, "-m", "sessionhost.app.roamctl"]
+        done = self.run(server, [*program, *words, "--json"])
+        if done.returncode:
+            why = done.stdout.strip() or done.stderr.strip()
+            raise Refusal(f"roamctl {' '.join(words)}: {why}")
+        return json.loads(done.stdout)
 
     def logs(self, name: str, process: str | None = None) -> str:
         """All logs of a node, or that of one process (`init` is the node's own)."""

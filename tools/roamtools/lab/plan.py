@@ -35,6 +35,7 @@ class User:
 DAEMON_USERS = (
     User("roamdesk", 61001, "/var/lib/roamdesk", "/usr/sbin/nologin"),
     User("roamdesk-display", 61002, "/nonexistent", "/usr/sbin/nologin"),
+    User("roamdesk-enrol", 61003, "/nonexistent", "/usr/sbin/nologin"),
 )
 PEOPLE = (
     User("alice", 62001, "/home/alice"),

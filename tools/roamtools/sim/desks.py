@@ -113,15 +113,16 @@ class DeskNode:
         self.terminal = self._new_terminal()
 
     def _new_terminal(self) -> Terminal:
+        """With the server list of the last run."""
         dns, mdns = self.rng.random() < 0.5, self.rng.random() < 0.5
         finder = Finder(self.name, self.rng, port=CONTROL_PORT, dns=dns, mdns=mdns)
+        finder.remember(self.kept)
         return Terminal(self.name, (1280, 800), finder, self.rng)
 
     # Life
 
     def power_up(self, _: None = None) -> None:
-        """Start, with the server list of the last run; DHCP answers after a while."""
-        self.terminal.remembered(self.kept)
+        """Start; DHCP answers after a while."""
         self.clock.after(self.rng.uniform(0.05, 0.5), self.leased)
         if self.card is not None:
             self.reader(CardPresented(self.card, READER, self.clock.now))
