@@ -328,6 +328,8 @@ class Terminal(Wishes):
                 self._face.opening = words
             else:
                 self._leave_session()
+                if self._face.picture:
+                    self._wipe()
                 self._hold(words, now)
         self._show()
 
@@ -358,9 +360,7 @@ class Terminal(Wishes):
             self._leave_session()
             self._report(f"session {line.reason}: it is no longer shown here")
             if (held := catalogue.ended(line)) is not None:
-                # Nothing of the session may stay on this screen: it is not this desk's any more.
-                self._out.put(Blank())
-                self._face.wiped()
+                self._wipe()
                 self._hold(held, now)
                 if held == catalogue.ENDED:
                     self.leave()
@@ -391,6 +391,11 @@ class Terminal(Wishes):
     def _insert_later(self, why: Message, now: float) -> None:
         self._face.opening = why
         self._card.insert_later(now)
+
+    def _wipe(self) -> None:
+        """Nothing of a session may stay on a screen that has none, also not dimmed."""
+        self._out.put(Blank())
+        self._face.wiped()
 
     def _leave_session(self) -> None:
         if self.session:
