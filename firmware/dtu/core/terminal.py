@@ -265,19 +265,29 @@ class Terminal(Wishes):
 
     def card(self, event: CardEvent, now: float) -> None:
         """Something happened at a reader; only the one that holds our card can end the session."""
+        if self._card.keeps_locked(event):
+            self._report(f"{story.card(event)}: locked, and has not been out")
+            self._face.problem = self._problem(event)
+            self._show()
+            return
         if self._card.is_beside(event):
             self._report(f"{story.card(event)}, beside the card that is in")
             if self._card.signed_in:
-                self._face.problem = catalogue.problem(event)
+                self._face.problem = self._problem(event)
             return
         if isinstance(event, CardPresented):
             self._card_in(event, now)
         elif not isinstance(event, ReaderReady):
             self._card_out()
-        self._face.problem = catalogue.problem(event)
+        self._face.problem = self._problem(event)
         if not isinstance(event, CardPresented | CardRemoved):
             self._report(story.card(event))
         self._show()
+
+    def _problem(self, event: CardEvent) -> Message | None:
+        nobody = self._card.token is None or self._card.signed_in
+        locked = catalogue.LOCKED if nobody and self._card.locked else None
+        return catalogue.problem(event) or locked
 
     def _card_in(self, event: CardPresented, now: float) -> None:
         self._card_out()
