@@ -325,6 +325,26 @@ def test_a_card_refused_after_its_session_was_taken_away_leaves_no_picture(code,
     left_picture(bench, code, words)
 
 
+@pytest.mark.parametrize("last", [Notice(0, NoticeCode.TOKEN_LOST), Disconnect(0, "taken-over")])
+@pytest.mark.parametrize(
+    "line",
+    [
+        control.Connect(0, "a1", 2, "t2", 7010),
+        control.Redirect(0, "s3", "10.0.0.3", 7009, "t"),
+        control.Ask(0, control.Question.LOGIN),
+    ],
+)
+def test_after_the_last_word_only_the_person_can_want_it_back(last, line):
+    bench = in_session()
+    bench.hear(type(last)(**{**vars(last), "seq": bench.seq}))
+    bench.done.clear()
+    assert bench.hear(type(line)(**{**vars(line), "seq": bench.seq})) == []
+    bench.card_out()
+    bench.card_in()
+    bench.hear(control.Connect(bench.seq, "a1", 3, "t3", 7010))
+    assert [action.epoch for action in bench.of(OpenDisplay)] == [3]
+
+
 def test_a_new_session_that_starts_after_a_failover_leaves_the_picture():
     bench = in_session()
     bench.server_dies()

@@ -255,8 +255,9 @@ class Terminal(Wishes):
         elif isinstance(line, control.Disconnect):
             self._disconnected(line, now)
         elif isinstance(line, _Answer | control.Challenge | control.Ask):
-            # An answer to a card event that is over is no answer.
-            if line.seq == self._card.seq and self._card.token is not None:
+            # An answer to a card event that is over is no answer, nor is one after the last word.
+            mine = line.seq == self._card.seq and self._card.token is not None
+            if mine and self._face.held is None:
                 self._heed(line, now)
         else:
             raise RemoteProtocolError("state", f"{type(line).__name__} is not for terminals")
