@@ -182,7 +182,7 @@ def test_without_pcscd_the_card_counts_as_out_and_comes_back_with_it():
     desk.pcsc.insert(READER, card())
     desk.step()
     desk.pcsc.running = False
-    assert desk.step() == [CardRemoved(READER, 2.0), ReaderMissing("no_service")]
+    assert desk.step() == [CardRemoved(READER, 2.0, seen=False), ReaderMissing("no_service")]
     assert desk.pause_ms > 0
     assert desk.step() == []
     desk.pcsc.running = True
@@ -212,7 +212,7 @@ def test_a_reader_that_is_unplugged_takes_its_card_along():
     desk.pcsc.insert(READER, card())
     desk.step()
     del desk.pcsc.states[READER]
-    assert desk.step() == [CardRemoved(READER, 2.0), ReaderMissing("no_reader")]
+    assert desk.step() == [CardRemoved(READER, 2.0, seen=False), ReaderMissing("no_reader")]
 
 
 def test_a_reader_that_is_listed_and_gone_is_not_asked_without_a_pause():

@@ -28,6 +28,11 @@ def test_an_empty_file_gives_the_defaults(write, monkeypatch):
     assert found.lease_file == Path("/run/roamdesk-dtu/lease-eth0")
 
 
+def test_the_largest_screen_is_taken(write):
+    found = load_config(write('name = "d"\nwidth = 7680\nheight = 4320'))
+    assert (found.width, found.height) == (7680, 4320)
+
+
 def test_paths_are_paths(write, tmp_path):
     found = load_config(write('name = "d"\nbench_socket = "bench"\nca = "/x/ca.crt"'))
     assert found.bench_socket == tmp_path / "bench"
@@ -44,6 +49,8 @@ def test_paths_are_paths(write, tmp_path):
         ('servers = ["a b"]', "'servers' is not a name"),
         ('ca = ""', "must not be empty"),
         ("width = 9000", "320 to 8192"),
+        ("width = 8192\nheight = 8192", "67108864 pixels; 33177600 are the most"),
+        ("width = 7681\nheight = 4320", "make one smaller"),
         ('keyboard_layout = "German"', "no XKB layout such as de"),
         ('keyboard_layout = "de -option x"', "no XKB layout such as de"),
     ],

@@ -311,6 +311,21 @@ def test_volume_is_for_whoever_has_sound(desk):
     assert asked == [55]
 
 
+def test_the_volume_is_asked_for_each_time_the_menu_opens(desk):
+    looks = []
+    desk.face.look_at_volume = lambda: looks.append(desk.face.menu_page)
+    desk.type(MENU)
+    assert looks == ["menu"]
+    desk.type(MENU)
+    assert looks == ["menu"], "it closed"
+    desk.type(MENU)
+    assert len(looks) == 2
+    desk.face.hotkey("menu")
+    ask(desk)
+    desk.type(MENU)
+    assert len(looks) == 2, "over a form there is no menu"
+
+
 def test_nothing_new_is_painted_for_nothing(desk, monkeypatch):
     desk.type(MENU)
     painted = []

@@ -3,6 +3,7 @@
 import pytest
 
 from dtu.core.rfb import Rect
+from dtu.core.rfb.framebuffer import fits
 from dtu.drivers.display.drm import Connector, Mode
 from dtu.drivers.display.monitors import choose_mode, mode_problem, place_monitors
 
@@ -92,3 +93,35 @@ def test_the_monitors_name_is_in_its_edid():
     named = Connector(1, "HDMI-A-1", True, (FULL,), (1,), None, bytes(edid))
     assert named.monitor == "DELL U2412M"
     assert connector(1).monitor == ""
+
+
+def wide(number, width, height):
+    return connector(number, mode(width, height, preferred=True), encoders=(number,))
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "used"),
+    [
+        (2, (5120, 1440), 1),
+        (3, (3840, 2160), 2),
+        (4, (2560, 1440), 3),
+        (2, (4096, 4320), 1),  # no side is too long, but both have too many pixels
+        (2, (4096, 2160), 2),
+        (1, (9000, 1080), 0),
+    ],
+)
+def test_what_no_session_could_fill_stays_dark_and_is_named(count, size, used, caplog):
+    monitors = [wide(number, *size) for number in range(1, count + 1)]
+    found = place_monitors(monitors, lambda encoder: (encoder,), "")
+    assert [each.connector.number for each in found] == list(range(1, used + 1))
+    assert sum("stays dark" in line for line in caplog.messages) == count - used
+    right, bottom = sum(each.mode.width for each in found), size[1]
+    assert not found or fits(right, bottom)
+
+
+def test_a_smaller_monitor_after_one_that_is_left_out_is_used():
+    monitors = [wide(1, 5120, 1440), wide(2, 5120, 1440), wide(3, 1920, 1080)]
+    found = place_monitors(monitors, lambda encoder: (encoder,), "")
+    assert [(each.connector.number, each.place.x) for each in found] == [(1, 0), (3, 5120)]
+    found = place_monitors([wide(1, 1920, 1080), wide(2, 5120, 8000)], lambda e: (e,), "")
+    assert len(found) == 1, "the taller one counts for both"

@@ -41,6 +41,7 @@ class CardAnswered:
     [
         (CardPresented(Token("uid", "04a1000000000a"), "R", 1.0), "card in: uid …000a, at R"),
         (CardRemoved("R", 1.0), "card out of R"),
+        (CardRemoved("R", 1.0, seen=False), "card out of R, which is gone"),
         (CardUnreadable("R", "mute", 1.0), "the card in R does not answer"),
         (CardUnreadable("R", "new", 1.0), "the card in R new"),
         (ReaderMissing("no_service"), "pcscd"),

@@ -15,7 +15,7 @@ from dtu.core.actions import (
     OpenDisplay,
     SendLine,
 )
-from dtu.core.events import CardAnswered, CardPresented, CardUnreadable
+from dtu.core.events import CardAnswered, CardPresented, CardRemoved, CardUnreadable, ReaderMissing
 from dtu.core.input.events import Key
 from dtu.core.piv.keys import KeyType
 from dtu.core.piv.results import Certificate, PinNeeded, PivCard, Signed
@@ -32,7 +32,7 @@ OPS = (
     "starting", "taken-over", "ended", "failed", "restarting", "in", "in bob", "out", "unreadable",
     "frame", "display lost", "due", "due", "due", "wait", "late connect", "answer",
     "in piv", "challenge", "challenge 9a", "ask", "signed", "pin needed", "digit", "enter",
-    "escape",
+    "escape", "lock", "service gone",
 )  # fmt: skip
 
 
@@ -80,6 +80,11 @@ def play(bench, op, rng):
         "in bob": lambda: bench.card_in(BOB),
         "out": bench.card_out,
         "unreadable": lambda: bench.card(CardUnreadable(READER, "mute", bench.now)),
+        "lock": terminal.lock,
+        "service gone": lambda: (
+            bench.card(CardRemoved(READER, bench.now, seen=False)),
+            bench.card(ReaderMissing("no_service")),
+        ),
         "frame": lambda: terminal.first_frame(terminal.session, terminal.epoch),
         "display lost": lambda: terminal.display_lost(
             terminal.session, terminal.epoch, "reset", bench.now
@@ -118,6 +123,7 @@ def check(bench):
             card = False
     assert display == bool(bench.terminal.session)
     inside = bench.terminal.token is not None
+    assert bench.terminal.token not in bench.terminal._card.locked, "a locked card is in"
     assert inside or not bench.terminal.proving.takes_keys, "a pad without a card"
 
 

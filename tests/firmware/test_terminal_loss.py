@@ -13,7 +13,8 @@ from dtu.core.actions import (
 from dtu.core.states import State
 from fakes.bench import ALICE, S1, answer, bench_at, in_session, targets
 from roamwire import control
-from roamwire.control import Cause, Disconnect, Insert
+from roamwire.control import Cause, Disconnect, Insert, Notice
+from roamwire.notices import NoticeCode
 
 AGAIN_S = 4 * timing.MAX_DISPLAY_RETRY_S
 
@@ -291,6 +292,66 @@ def test_a_session_lost_for_another_reason_is_asked_for_again(reason, words):
     assert Show(words, dim=True) in bench.of(Show)
     bench.alive(AGAIN_S)
     assert bench.said(Insert)[0].token == ALICE
+
+
+REFUSED = [NoticeCode.TOKEN_LOST, NoticeCode.TOKEN_DISABLED, NoticeCode.PASSWORD_NOT_GIVEN, 99]
+
+
+def left_picture(bench, code, words):
+    """What a refusal does to the picture that is still there, dimmed."""
+    assert bench.of(Show)[-1] == Show(words, dim=True)
+    bench.done.clear()
+    bench.hear(Notice(bench.seq, code))
+    assert [type(a) for a in bench.done if isinstance(a, Blank | Show)] == [Blank, Show]
+    assert (bench.of(Show)[0].message.code, bench.of(Show)[0].dim) == (code, False)
+
+
+@pytest.mark.parametrize("code", REFUSED)
+def test_a_card_refused_after_a_failover_leaves_no_picture(code):
+    bench = in_session()
+    bench.server_dies()
+    bench.due()
+    bench.welcome("s2")
+    left_picture(bench, code, catalogue.OPENING.noting("uid"))
+
+
+@pytest.mark.parametrize("code", REFUSED)
+@pytest.mark.parametrize(
+    ("reason", "words"), [("failed", catalogue.SESSION_STOPPED), ("drained", catalogue.DRAINED)]
+)
+def test_a_card_refused_after_its_session_was_taken_away_leaves_no_picture(code, reason, words):
+    bench = in_session()
+    bench.hear(Disconnect(bench.seq, reason))
+    left_picture(bench, code, words)
+
+
+@pytest.mark.parametrize("last", [Notice(0, NoticeCode.TOKEN_LOST), Disconnect(0, "taken-over")])
+@pytest.mark.parametrize(
+    "line",
+    [
+        control.Connect(0, "a1", 2, "t2", 7010),
+        control.Redirect(0, "s3", "10.0.0.3", 7009, "t"),
+        control.Ask(0, control.Question.LOGIN),
+    ],
+)
+def test_after_the_last_word_only_the_person_can_want_it_back(last, line):
+    bench = in_session()
+    bench.hear(type(last)(**{**vars(last), "seq": bench.seq}))
+    bench.done.clear()
+    assert bench.hear(type(line)(**{**vars(line), "seq": bench.seq})) == []
+    bench.card_out()
+    bench.card_in()
+    bench.hear(control.Connect(bench.seq, "a1", 3, "t3", 7010))
+    assert [action.epoch for action in bench.of(OpenDisplay)] == [3]
+
+
+def test_a_new_session_that_starts_after_a_failover_leaves_the_picture():
+    bench = in_session()
+    bench.server_dies()
+    bench.due()
+    bench.welcome("s2")
+    bench.hear(Notice(bench.seq, NoticeCode.STARTING))
+    assert bench.of(Blank) == []
 
 
 def test_a_lost_picture_is_asked_for_again_ever_slower():

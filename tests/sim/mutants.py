@@ -268,8 +268,8 @@ def older_display_stays_open(self, session, up_to, reason):
 @mutant("proof", target=Terminal, attribute="_card_out")
 def picture_stays_when_the_card_goes(self):
     _card_out(self)
-    if Blank() in self._actions:
-        self._actions.remove(Blank())
+    if Blank() in self._out._actions:
+        self._out._actions.remove(Blank())
 
 
 _card_out = Terminal._card_out

@@ -9,6 +9,7 @@ from typing import Any
 
 from dtu.app.languages import languages
 from dtu.core.language import DEFAULT
+from dtu.core.rfb.limits import MAX_PIXELS, MAX_SIDE
 from dtu.drivers.display.monitors import mode_problem
 from dtu.drivers.input.keysyms import chord_problem
 from roamwire.identity import name_problem
@@ -72,8 +73,12 @@ SETTINGS = SettingsTable(
             "where sessions are drawn",
             choices=("window", "headless", "console"),
         ),
-        Setting("width", "whole", 1280, "width of the screen, pixels", lowest=320, highest=8192),
-        Setting("height", "whole", 800, "height of the screen, pixels", lowest=200, highest=8192),
+        Setting(
+            "width", "whole", 1280, "width of the screen, pixels", lowest=320, highest=MAX_SIDE
+        ),
+        Setting(
+            "height", "whole", 800, "height of the screen, pixels", lowest=200, highest=MAX_SIDE
+        ),
         Setting(
             "screen_mode",
             "text",
@@ -235,6 +240,11 @@ def load_values(path: Path) -> dict[str, Value]:
         values = SETTINGS.resolve(values | {"name": _machine_name()}, "the machine's name")
     if (values["display"], values["input"]) == ("console", "window"):
         raise SettingsError(f"{path}: a console has no window to type into: set input = 'evdev'")
+    if (pixels := int(str(values["width"])) * int(str(values["height"]))) > MAX_PIXELS:
+        raise SettingsError(
+            f"{path}: width {values['width']} by height {values['height']} is {pixels} pixels;"
+            f" {MAX_PIXELS} are the most that a session may have (7680 by 4320): make one smaller"
+        )
     if values["image"]:
         _refuse_test_drivers(values, path)
     return values

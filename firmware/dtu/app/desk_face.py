@@ -57,8 +57,9 @@ def menu_chord(name: str) -> Chord:
 class DeskFace:
     """The terminal's own words on the screen. After any event of the terminal call `refresh`.
 
-    `address` tells the terminal's own; `set_volume` is what the menu's volume does, None without
-    sound; `carry_on` lets the terminal's actions be carried out.
+    `address` tells the terminal's own; `set_volume` is what the menu's volume does, and
+    `look_at_volume` asks for `volume`, both None without sound; `carry_on` lets the terminal's
+    actions be carried out.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class DeskFace:
         self.words: Words | None = None
         self.volume: int | None = None
         self.set_volume: Callable[[int], None] | None = None
+        self.look_at_volume: Callable[[], None] | None = None
         self._config = config
         self._screen = screen
         self._terminal = terminal
@@ -140,6 +142,9 @@ class DeskFace:
             self._menu.close()
         elif not self._terminal.proving.takes_keys:
             self._menu.open()
+            # Keys of a keyboard or a program may have turned it.
+            if self.look_at_volume is not None:
+                self.look_at_volume()
         self.refresh()
 
     def offered(self, offers: tuple[Offer, ...]) -> None:

@@ -101,6 +101,7 @@ class TerminalProcess:
         if self._sound is not None:
             self._volume = VolumeKnob(self._sound.server, self._volume_is)
             self._face.set_volume = self._volume.turn
+            self._face.look_at_volume = self._volume.look
         self._query = QuerySocket(config.group_port, config.interface, self._datagram)
         self._lease: Lease | None = None
         self._ip6 = Ip6(config.interface)

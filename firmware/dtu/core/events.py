@@ -29,10 +29,14 @@ class CardPresented:
 
 @dataclass(frozen=True)
 class CardRemoved:
-    """The card that was in this reader is out (or the reader that held it is gone)."""
+    """The card that was in this reader is out.
+
+    `seen` is False if the reader or its service is gone: the card counts as out, and may be in.
+    """
 
     reader: str
     at: float
+    seen: bool = True
 
 
 @dataclass(frozen=True)

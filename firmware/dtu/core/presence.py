@@ -3,7 +3,14 @@
 import random
 
 from dtu.core import timing
-from dtu.core.events import CardEvent, CardPresented, ReaderMissing, ReaderReady
+from dtu.core.events import (
+    CardEvent,
+    CardPresented,
+    CardRemoved,
+    CardUnreadable,
+    ReaderMissing,
+    ReaderReady,
+)
 from dtu.core.piv.results import PivCard
 from roamwire.control import Cause, Insert
 from roamwire.tokens import Token
@@ -12,7 +19,8 @@ from roamwire.tokens import Token
 class Presence:
     """A token at this terminal; `seq` counts card events and comes back in a server's answers.
 
-    `asked`: an insert is on its way and its answer is not here yet.
+    `asked`: an insert is on its way and its answer is not here yet. `locked`: what the card is
+    called that is still in, but counts as out until a reader sees it go; empty without one.
     """
 
     def __init__(self, rng: random.Random) -> None:
@@ -26,6 +34,9 @@ class Presence:
         self.insert_at: float | None = None
         self.held_until: float | None = None
         self.asked = False
+        self.locked: frozenset[Token] = frozenset()
+        self._locked_in = ""
+        self._names: frozenset[Token] = frozenset()
         self._rng = rng
         self._cause = Cause.INSERT
         self._pause_s = timing.DISPLAY_RETRY_S
@@ -44,13 +55,36 @@ class Presence:
         A card that is put into a second reader is not beside: the newest card counts. For who has
         signed in without a card everything else is beside.
         """
-        if self.token is None or isinstance(event, CardPresented):
+        if isinstance(event, CardPresented):
             return False
+        if self.token is None:
+            if not self.locked or not isinstance(event, CardRemoved | CardUnreadable):
+                return False
+            return event.reader != self._locked_in
         if self.signed_in:
             return True
         if isinstance(event, ReaderMissing):
             return False
         return event.reader != self.reader or isinstance(event, ReaderReady)
+
+    def lock(self) -> None:
+        """The card that is in counts as out from now on."""
+        self.locked, self._locked_in = self._names, self.reader
+
+    def keeps_locked(self, event: CardEvent) -> bool:
+        """Whether the event brings a locked card that no reader has seen go; others may unlock it.
+
+        A service that began anew tells of every card that is in, and may call the reader otherwise;
+        a card that proves itself may be read by its number only.
+        """
+        if isinstance(event, CardPresented) and self.locked & _names(event):
+            self._locked_in = event.reader
+            return True
+        if not isinstance(event, CardPresented | CardRemoved) or event.reader != self._locked_in:
+            return False
+        if isinstance(event, CardPresented) or event.seen:
+            self.locked = frozenset()
+        return False
 
     @property
     def signed_in(self) -> bool:
@@ -60,7 +94,7 @@ class Presence:
     def arrives(self, card: CardPresented) -> None:
         """A card is in: a new event, an ordinary insert."""
         self.token, self.reader = card.token, card.reader
-        self.piv, self.insertion = card.piv, card.insertion
+        self.piv, self.insertion, self._names = card.piv, card.insertion, _names(card)
         self.seq += 1
         self.held_until = None
         self._cause, self.ticket, self.lost = Cause.INSERT, "", ""
@@ -112,3 +146,7 @@ class Presence:
     def has_picture(self) -> None:
         """The session is on the screen."""
         self._pause_s = timing.DISPLAY_RETRY_S
+
+
+def _names(card: CardPresented) -> frozenset[Token]:
+    return frozenset(token for token in (card.token, card.uid) if token is not None)

@@ -41,7 +41,7 @@ def card(event: CardEvent) -> str:
         case CardPresented():
             return f"card in: {token(event.token)}, at {event.reader or 'no reader'}"
         case CardRemoved():
-            return f"card out of {event.reader}"
+            return f"card out of {event.reader}{'' if event.seen else ', which is gone'}"
         case CardUnreadable():
             what = _UNREADABLE.get(event.reason, event.reason)
             return f"the card in {event.reader} {what}"

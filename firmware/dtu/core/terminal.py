@@ -258,8 +258,9 @@ class Terminal(Wishes):
         elif isinstance(line, control.Disconnect):
             self._disconnected(line, now)
         elif isinstance(line, _Answer | control.Challenge | control.Ask):
-            # An answer to a card event that is over is no answer.
-            if line.seq == self._card.seq and self._card.token is not None:
+            # An answer to a card event that is over is no answer, nor is one after the last word.
+            mine = line.seq == self._card.seq and self._card.token is not None
+            if mine and self._face.held is None:
                 self._heed(line, now)
         else:
             raise RemoteProtocolError("state", f"{type(line).__name__} is not for terminals")
@@ -268,19 +269,29 @@ class Terminal(Wishes):
 
     def card(self, event: CardEvent, now: float) -> None:
         """Something happened at a reader; only the one that holds our card can end the session."""
+        if self._card.keeps_locked(event):
+            self._report(f"{story.card(event)}: locked, and has not been out")
+            self._face.problem = self._problem(event)
+            self._show()
+            return
         if self._card.is_beside(event):
             self._report(f"{story.card(event)}, beside the card that is in")
             if self._card.signed_in:
-                self._face.problem = catalogue.problem(event)
+                self._face.problem = self._problem(event)
             return
         if isinstance(event, CardPresented):
             self._card_in(event, now)
         elif not isinstance(event, ReaderReady):
             self._card_out()
-        self._face.problem = catalogue.problem(event)
+        self._face.problem = self._problem(event)
         if not isinstance(event, CardPresented | CardRemoved):
             self._report(story.card(event))
         self._show()
+
+    def _problem(self, event: CardEvent) -> Message | None:
+        nobody = self._card.token is None or self._card.signed_in
+        locked = catalogue.LOCKED if nobody and self._card.locked else None
+        return catalogue.problem(event) or locked
 
     def _card_in(self, event: CardPresented, now: float) -> None:
         self._card_out()
@@ -300,6 +311,7 @@ class Terminal(Wishes):
             self._send(control.Remove(self._card.seq))
 
     def _wipe(self) -> None:
+        """Nothing of a session may stay on a screen that has none, also not dimmed."""
         self._out.put(Blank())
         self._leave_session()
         self._face.wiped()
@@ -333,6 +345,8 @@ class Terminal(Wishes):
                 self._face.opening = words
             else:
                 self._leave_session()
+                if self._face.picture:
+                    self._wipe()
                 self._hold(words, now)
         self._show()
 

@@ -65,10 +65,14 @@ class Wishes(ABC):
             self._card.asks(now)
 
     def lock(self) -> None:
-        """As if the card were out; it has to go out and in again."""
+        """As if the card were out; a reader has to see it go out before it counts again.
+
+        The memory of that is this process's: one that was started anew takes a card that is in.
+        """
         if self._card.signed_in:
             self.leave()
         elif self._card.token is not None:
+            self._card.lock()
             self._card_out()
             self._face.problem = catalogue.LOCKED
             self._report("locked: the card has to go out and in again")

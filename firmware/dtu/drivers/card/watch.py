@@ -192,14 +192,14 @@ class CardWatch:
 
     def _forget_readers(self, names: list[str]) -> None:
         for name in [name for name in self._slots if name not in names]:
-            self._removed(name, self._slots.pop(name), self._clock())
+            self._removed(name, self._slots.pop(name), self._clock(), seen=False)
 
-    def _removed(self, name: str, slot: _Slot, now: float) -> None:
+    def _removed(self, name: str, slot: _Slot, now: float, *, seen: bool = True) -> None:
         """First no request finds the card any more, then the terminal is told."""
         self._insertions.end(name)
         if slot.told is not None:
             slot.told = None
-            self._post(CardRemoved(name, now))
+            self._post(CardRemoved(name, now, seen))
 
     def _lose_service(self, fault: Fault) -> None:
         """Without PC/SC nobody knows whether the card is still in, so it counts as out."""

@@ -1,11 +1,16 @@
 """Which monitors of a card are used, in which mode, and where they stand. Asks no kernel."""
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from dtu.core.rfb import Rect
+from dtu.core.rfb.framebuffer import fits
+from dtu.core.rfb.limits import MAX_PIXELS, MAX_SIDE
 from dtu.drivers.display.drm import Connector, Mode
+
+_LOG = logging.getLogger(__name__)
 
 MAX_MONITORS = 4
 """A board has two; each takes 8 MiB at 1920x1080."""
@@ -54,9 +59,12 @@ def place_monitors(
     possible_crtcs: Callable[[int], Sequence[int]],
     wanted: str,
 ) -> tuple[Placed, ...]:
-    """The connected monitors side by side, in the order of their connectors."""
+    """The connected monitors side by side, in the order of their connectors.
+
+    One beside which the surface would be larger than any session may be is left out.
+    """
     placed: list[Placed] = []
-    x = 0
+    x = height = 0
     for connector in connectors:
         mode = choose_mode(connector.modes, wanted) if connector.connected else None
         if mode is None or len(placed) == MAX_MONITORS:
@@ -66,6 +74,14 @@ def place_monitors(
         crtc = next((each for each in reachable if each not in used), None)
         if crtc is None:
             continue
+        if not fits(x + mode.width, max(height, mode.height)):
+            _LOG.warning(
+                "monitor %s on %s stays dark: with its %dx%d the screen would be larger than"
+                " %d pixels to a side or %d in all; set screen_mode to a smaller mode",
+                *(connector.monitor or "without a name", connector.name),
+                *(mode.width, mode.height, MAX_SIDE, MAX_PIXELS),
+            )
+            continue
         placed.append(Placed(connector, crtc, mode, Rect(x, 0, mode.width, mode.height)))
-        x += mode.width
+        x, height = x + mode.width, max(height, mode.height)
     return tuple(placed)
