@@ -6,9 +6,11 @@ import os
 
 import pytest
 
-from dtu.app import selftest
+from dtu.app import main, selftest
 from dtu.app.config import load_config
 from dtu.app.selftest import SelfTest
+from dtu.core.rfb import turbojpeg
+from dtu.core.rfb.turbojpeg import JpegDecoder
 from dtu.drivers.card.service import Fault, PcscError
 
 LEASE = "event=bound\ninterface=eth0\naddress=10.77.0.21\nmask=24\n"
@@ -53,7 +55,7 @@ def told(machine, part, **changes):
 def test_every_part_is_looked_at_once(machine):
     config, root = machine
     parts = [each.part for each in SelfTest(config, root).findings()]
-    assert len(parts) == len(set(parts)) == 9
+    assert len(parts) == len(set(parts)) == 10
 
 
 def test_a_monitor_and_what_is_without_one(machine):
@@ -66,6 +68,36 @@ def test_a_monitor_and_what_is_without_one(machine):
     state, text = told(machine, "screen")
     assert state == "missing"
     assert "config.txt" in text
+
+
+@pytest.fixture
+def no_library(monkeypatch):
+    """libturbojpeg is not there; the right one is loaded again afterwards."""
+    turbojpeg.library.cache_clear()
+    monkeypatch.setattr(turbojpeg, "_LIBRARY", "libturbojpeg-not-here.so.0")
+    yield
+    turbojpeg.library.cache_clear()
+
+
+def test_pictures_need_a_library(machine):
+    assert told(machine, "pictures")[0] == "ok"
+
+
+def test_a_missing_library_is_named_with_its_package(machine, no_library):
+    state, text = told(machine, "pictures")
+    assert state == "missing"
+    assert "libturbojpeg-not-here.so.0" in text
+    assert "apt-get install libturbojpeg0" in text
+    with pytest.raises(turbojpeg.LibraryMissing):
+        JpegDecoder()
+
+
+def test_a_terminal_without_the_library_says_so_and_does_not_start(
+    machine, no_library, caplog, monkeypatch
+):
+    monkeypatch.setattr(main, "forbid_core_dumps", lambda: None)  # it would last for all tests
+    assert main.main(["--config", str(machine[0].state_dir.parent / "dtu.toml")]) == 1
+    assert "cannot start: no libturbojpeg-not-here.so.0" in caplog.text
 
 
 def test_a_keyboard_is_told_from_a_mouse(machine):

@@ -1,6 +1,7 @@
 """The terminal's whole process on console and evdev: words on the monitor, sleep, hotplug."""
 
 import datetime
+import functools
 import os
 import shutil
 import signal
@@ -60,6 +61,13 @@ def start(config, log):
 
 
 @pytest.fixture
+def monitor(host):
+    """Changes the monitor; as the others expect it again at the end, whatever the test said."""
+    yield functools.partial(host.monitor, 0)
+    host.monitor(0, *HOME)
+
+
+@pytest.fixture
 def terminal(config, tmp_path):
     process = start(config, tmp_path / "log")
     yield process
@@ -68,7 +76,7 @@ def terminal(config, tmp_path):
     print((tmp_path / "log").read_text(encoding="utf-8"))
 
 
-def test_words_then_sleep_then_awake_at_a_key(terminal, host, until):
+def test_words_then_sleep_then_awake_at_a_key(terminal, host, until, monitor):
     def corner():
         return tuple(host.screendump("terminal")[2, 2])
 
@@ -78,10 +86,10 @@ def test_words_then_sleep_then_awake_at_a_key(terminal, host, until):
     host.type("shift")
     until(lambda: corner() == BACKGROUND, "words again after a key")
     until(lambda: corner() == (0, 0, 0), "sleep again")
-    host.monitor(0, 1024, 768)
+    monitor(1024, 768)
     until(lambda: host.screendump("terminal-other").shape == (768, 1024, 3), "another monitor")
     until(lambda: corner() == BACKGROUND, "words on the other monitor")
-    host.monitor(0, *HOME)
+    monitor(*HOME)
     terminal.send_signal(signal.SIGTERM)
     assert terminal.wait(30) == 0
 

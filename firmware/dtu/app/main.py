@@ -38,6 +38,7 @@ from dtu.core.ip6 import Ip6
 from dtu.core.lease import Lease, NoLease
 from dtu.core.lookups import Answer
 from dtu.core.refusals import Refused
+from dtu.core.rfb import turbojpeg
 from dtu.core.terminal import Terminal
 from dtu.core.words import Message
 from dtu.drivers.display.base import Screen, ScreenError
@@ -436,9 +437,10 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=config.log_level.upper(), format=log_format)
     try:
         forbid_core_dumps()
+        turbojpeg.library()  # not at the first session, to which it would be an exception
         screen = open_screen(config.display, config.width, config.height, config.screen_mode)
         asyncio.run(_run(config, screen))
-    except (OSError, IdentityError, ScreenError) as error:
+    except (OSError, IdentityError, ScreenError, turbojpeg.LibraryMissing) as error:
         _LOG.error("cannot start: %s", error)
         return 1
     return 0

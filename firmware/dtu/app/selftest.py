@@ -18,6 +18,7 @@ from dtu.app.config import DEFAULT_PATH, DtuConfig, load_config
 from dtu.app.server_list import ServerListFile
 from dtu.app.tls import IdentityError, client_context
 from dtu.core.lease import Lease
+from dtu.core.rfb import turbojpeg
 from dtu.drivers.card.pcsc import readers_present
 from dtu.drivers.card.service import Fault, PcscError
 from dtu.drivers.net.ip6_watch import Ip6Watch
@@ -54,6 +55,7 @@ class SelfTest:
         """Each part in the order in which a person would look."""
         checks: dict[str, Callable[[], tuple[str, str]]] = {
             "screen": self._screen,
+            "pictures": self._pictures,
             "keyboard": self._keyboard,
             "card reader": self._reader,
             "network": self._network,
@@ -88,6 +90,13 @@ class SelfTest:
         if connected:
             return "ok", f"connected: {', '.join(connected)}"
         return "warning", f"no monitor at {', '.join(found) or 'any output'}: plug it in"
+
+    def _pictures(self) -> tuple[str, str]:
+        try:
+            turbojpeg.library()
+        except turbojpeg.LibraryMissing as error:
+            return "missing", f"JPEG cannot be decoded: {error}"
+        return "ok", "libturbojpeg decodes JPEG"
 
     def _keyboard(self) -> tuple[str, str]:
         names = []

@@ -30,6 +30,7 @@ _PACKAGES = (
     "python3",
     "python3-evdev",  # has no wheel for Linux, so the images take Debian's too
     "python3-pyscard",  # the same
+    "libturbojpeg0",  # the decoder loads it
     "fonts-dejavu-core",
     "systemd",  # for tests of units; other guests start without it
     "udhcpc",

@@ -5,6 +5,7 @@ others decode must be copied once more, 5 to 10 % of a page's time. It releases 
 """
 
 import ctypes
+import functools
 import struct
 from typing import NamedTuple
 
@@ -26,41 +27,46 @@ _SIZE = struct.Struct(">HH")
 _WITHOUT_LENGTH = frozenset((0x00, 0x01, *range(0xD0, 0xDA), 0xFF))
 
 
-def _load() -> ctypes.CDLL:
+class LibraryMissing(Exception):
+    """libturbojpeg cannot be loaded; the text says what to install."""
+
+
+@functools.cache
+def library() -> ctypes.CDLL:
+    """libturbojpeg, loaded once. Raises LibraryMissing.
+
+    Not at import: whoever asks what a terminal lacks imports this module too.
+    """
     try:
-        library = ctypes.CDLL(_LIBRARY)
+        turbo = ctypes.CDLL(_LIBRARY)
     except OSError as error:
-        raise ImportError(
-            f"no {_LIBRARY}: {error}. Install it: apt-get install libturbojpeg0"
-        ) from None
+        raise LibraryMissing(f"no {_LIBRARY} ({error}): apt-get install libturbojpeg0") from None
     pointer, number = ctypes.c_void_p, ctypes.c_int
-    library.tjInitDecompress.restype = pointer
-    library.tjInitDecompress.argtypes = []
-    library.tjDestroy.argtypes = [pointer]
-    library.tjGetErrorStr2.restype = ctypes.c_char_p
-    library.tjGetErrorStr2.argtypes = [pointer]
-    library.tjDecompress2.argtypes = [
+    turbo.tjInitDecompress.restype = pointer
+    turbo.tjInitDecompress.argtypes = []
+    turbo.tjDestroy.argtypes = [pointer]
+    turbo.tjGetErrorStr2.restype = ctypes.c_char_p
+    turbo.tjGetErrorStr2.argtypes = [pointer]
+    turbo.tjDecompress2.argtypes = [
         *(pointer, ctypes.c_char_p, ctypes.c_ulong, pointer),
         *(number, number, number, number, number),
     ]
-    return library
-
-
-_TURBO = _load()
+    return turbo
 
 
 class JpegDecoder:
-    """One decompressor of libturbojpeg; for one thread at a time."""
+    """One decompressor of libturbojpeg; for one thread at a time. Raises LibraryMissing."""
 
     def __init__(self) -> None:
-        self._handle = _TURBO.tjInitDecompress()
+        self._turbo = library()
+        self._handle = self._turbo.tjInitDecompress()
         if not self._handle:
             raise MemoryError("libturbojpeg makes no decompressor")
         self._known = Header(0, b"", b"")
 
     def __del__(self) -> None:
         if handle := getattr(self, "_handle", None):
-            _TURBO.tjDestroy(handle)
+            self._turbo.tjDestroy(handle)
 
     def decode(self, data: bytes, array: Bytes, address: int, rect: Rect) -> None:
         """Decode into a rectangle of `array`, (height, width, 4) BGRX, whose memory is there.
@@ -72,10 +78,10 @@ class JpegDecoder:
             self._known = read_header(data, rect)
         pitch = array.shape[1] * 4
         start = address + rect.y * pitch + rect.x * 4
-        if _TURBO.tjDecompress2(
+        if self._turbo.tjDecompress2(
             self._handle, data, len(data), start, rect.width, pitch, rect.height, _BGRX, _FLAGS
         ):
-            text = _TURBO.tjGetErrorStr2(self._handle) or b"?"
+            text = self._turbo.tjGetErrorStr2(self._handle) or b"?"
             raise RemoteProtocolError("jpeg", text.decode("utf-8", "replace"))
 
 
