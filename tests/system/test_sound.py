@@ -20,6 +20,7 @@ pytestmark = pytest.mark.system
 # is on a quiet one.
 SILENT_SHARE = 0.2
 HZ_ERROR = 1.0
+PURITY = 0.9
 AT_ONCE_S = 0.5
 
 
@@ -61,9 +62,10 @@ def clients(lab, desk):
 
 
 def assert_tone(place, source, hz, seconds=2):
-    """This tone and no other, for most of the time; heard once."""
+    """This tone and no other, for most of the time."""
     heard = place.record(source, seconds)
     assert heard.hz == pytest.approx(hz, abs=HZ_ERROR), heard
+    assert heard.purity >= PURITY, heard
     assert heard.silent_share < SILENT_SHARE, heard
 
 

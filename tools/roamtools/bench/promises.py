@@ -72,7 +72,13 @@ PROMISES: Mapping[str, tuple[Promise, ...]] = {
     "input": (Promise(("ratio_to_vncviewer",), at_most=1.3),),
     # The card's own operation is the emulated card's, within the 150 ms that a proof may add.
     "piv": tuple(each for kind in KeyType for each in _case(kind.value, p95_ms=150)),
-    "sound": (Promise(("hz_error",), at_most=0.5), Promise(("silent_share",), at_most=0.01)),
+    "sound": (
+        Promise(("hz_error",), at_most=0.5),
+        Promise(("purity",), at_least=0.9),
+        Promise(("silent_share",), at_most=0.01),
+        # Generous: one silence of it in 30 s is 0.8 %, which the share allows.
+        Promise(("longest_gap_ms",), at_most=250),
+    ),
 }
 """Every benchmark has some: one that nothing can fail shows nothing."""
 

@@ -1,14 +1,15 @@
 """Sound from a program in a session to the loudspeaker of a desk: how late, how whole, how dear.
 
 `latency_ms`: from a sample's way into the player to its way out of a recorder at the loudspeaker,
-the buffers of both included (20 and 10 ms); median of bursts. `gaps`: silences of 5 ms or more in
+the buffers of both included (20 and 10 ms); median of bursts. `gaps`: silences of 1 ms or more in
 a tone of `tone_s`; `longest_gap_ms`, `silent_share` of the time. `hz_error`: how far what was heard
-is from what was played, at most. `cpu_percent`: of one core, while the tone plays, for all four
-programs on the way, and for each. `follow_ms`: from the first frame of a session that was left to
+is from what was played, at most. `purity`: the tone's share of the energy that was heard.
+`cpu_percent`: of one core, while the tone plays, for all four programs on the way, and for each.
+`follow_ms`: from the first frame of a session that was left to
 its loudspeaker and microphone. All on a lab with real parts; server and desk are one machine.
 
 A round has bursts, one tone and some cards out and in; of several rounds the values are medians but
-for the gaps, which are added up, and what is worst: `longest_gap_ms` and `hz_error`.
+for the gaps, which are added up, and what is worst: `longest_gap_ms`, `hz_error`, `purity`.
 """
 
 import fcntl
@@ -67,6 +68,7 @@ class Measured:
             "p95_ms": round(percentile(self.latency_ms, 0.95), 1),
             "hz": round(median(heard.hz for heard in self.tones), 2),
             "hz_error": round(max(abs(heard.hz - TONE_HZ) for heard in self.tones), 2),
+            "purity": round(min(heard.purity for heard in self.tones), 4),
             "tone_s": TONE_S * len(self.tones),
             "gaps": len(gaps),
             "longest_gap_ms": round(max(gaps, default=0.0) * 1000),

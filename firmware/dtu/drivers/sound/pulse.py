@@ -1,6 +1,7 @@
-"""A sound server that speaks PulseAudio's native protocol on a Unix socket: PulseAudio, PipeWire.
+"""A sound server that speaks PulseAudio's native protocol on a Unix socket.
 
-Its volume is set with `pactl` (package pulseaudio-utils), which both servers come with.
+PulseAudio does; PipeWire's pipewire-pulse should, which nobody has tried. The volume is set with
+`pactl` (package pulseaudio-utils).
 """
 
 import asyncio
