@@ -1,0 +1,89 @@
+"""`tools/hostile`: attacks a lab of its own in every way on the list. Exit 1 if one succeeds.
+
+`attacks`: how many were made; `succeeded`: how many got something, with their `names`;
+`honest_insert_p95_ms`: meanwhile, from the reader's event to the first whole frame.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from roamtools.hostile import (  # noqa: F401  each puts its attacks on the list
+    on_control,
+    on_displays,
+    on_terminals,
+    on_the_group,
+    on_the_host,
+)
+from roamtools.hostile.attack import ATTACKS, Attack
+from roamtools.hostile.honest import HonestPerson, HonestWork
+from roamtools.hostile.stage import Stage
+
+HONEST_P95_MS = 1000.0
+"""An insert of an honest person during all of it."""
+
+
+def play(stage: Stage, attack: Attack) -> str:
+    """One attack: what it got, or what honest people lost by it; "" if neither."""
+    return attack.run(stage) or stage.harm()
+
+
+def run(names: list[str]) -> tuple[dict[str, str], HonestWork]:
+    """These attacks, one after the other, and what the honest person's day was like."""
+    got = {}
+    with (
+        tempfile.TemporaryDirectory(prefix="roamdesk-hostile-") as folder,
+        Stage(f"hostile-{os.getpid()}", Path(folder), _say) as stage,
+    ):
+        person = HonestPerson(stage.hopper, "A")
+        person.start()
+        try:
+            for number, name in enumerate(names, start=1):
+                began = time.monotonic()
+                got[name] = play(stage, ATTACKS[name])
+                took = time.monotonic() - began
+                words = got[name] or "nothing"
+                _say(f"{number}/{len(names)} {name}: {words} ({took:.1f} s)")
+        finally:
+            work = person.stop()
+    return got, work
+
+
+def _say(text: str) -> None:
+    print(f"hostile: {text}", file=sys.stderr, flush=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(prog="hostile", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=list(ATTACKS), metavar="NAME")
+    parser.add_argument("--list", action="store_true", help="the attacks in words, and no more")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(arguments)
+    if options.list:
+        print("\n".join(f"{each.name}: {each.words}" for each in ATTACKS.values()))
+        return 0
+    got, work = run(options.only or list(ATTACKS))
+    names = [name for name, words in got.items() if words]
+    report = {
+        "attacks": len(got),
+        "succeeded": len(names),
+        "names": names,
+        "got": {name: got[name] for name in names},
+        "honest_inserts": len(work.inserts_ms),
+        "honest_insert_p95_ms": round(work.p95_ms, 1),
+        "honest_troubles": work.troubles,
+    }
+    if options.json:
+        print(json.dumps(report))
+    else:
+        print("\n".join(f"{key}: {value}" for key, value in report.items()))
+    return 1 if names or work.troubles or work.p95_ms > HONEST_P95_MS else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,385 @@
+"""Attacks on a server's control connection, TCP 7009: certificates, lines, tickets, floods."""
+
+import socket
+import ssl
+import time
+
+from roamtools.hostile.attack import attack
+from roamtools.hostile.peer import Peer, client_context
+from roamtools.hostile.stage import CONTROL_PORT, EVIL, HOPPER, SERVERS, VICTIM, Stage
+from roamtools.lab import plan
+from roamwire import tickets
+from roamwire.control import (
+    Browse,
+    Cause,
+    Connect,
+    Disconnect,
+    Hello,
+    Insert,
+    Keepalive,
+    Notice,
+    Redirect,
+    Remove,
+    Select,
+    SignOff,
+    Welcome,
+)
+from roamwire.identity import Identity
+from roamwire.signing import GroupSecrets
+from roamwire.tokens import Token
+
+HALF_OPEN = 10_000
+SLOW_LINKS = 500
+MANY_LINKS = 2_500
+FLOOD_S = 6.0
+GUESS = GroupSecrets(b"what an attacker may guess at!!!")
+
+
+def _gets_in(stage: Stage, peer: Peer) -> str:
+    """Whether a connection that should not be welcome is."""
+    with peer:
+        try:
+            peer.send(Hello(HOPPER), stage.insert("A"))
+        except OSError:
+            return ""
+        line = peer.until(Welcome, Connect, Redirect)
+        return f"the server says {type(line).__name__.lower()}" if line else ""
+
+
+def _with(stage: Stage, context: ssl.SSLContext) -> str:
+    try:
+        peer = stage.evil(lambda: Peer(stage.address("server1"), CONTROL_PORT, context))
+    except OSError:
+        return ""  # refused in the handshake
+    return _gets_in(stage, peer)
+
+
+@attack("terminal-without-certificate")
+def no_certificate(stage: Stage) -> str:
+    """A connection without any certificate."""
+    return _with(stage, client_context(None))
+
+
+@attack("terminal-of-another-ca")
+def another_ca(stage: Stage) -> str:
+    """A certificate for desk1 by a CA that the attacker has made."""
+    return _with(stage, client_context(stage.forged("other-ca", Identity("dtu", HOPPER))))
+
+
+@attack("terminal-with-an-expired-certificate")
+def expired(stage: Stage) -> str:
+    """A certificate of the group's own CA that has run out."""
+    return _with(stage, client_context(stage.genuine("expired", Identity("dtu", HOPPER), years=-1)))
+
+
+@attack("terminal-with-a-server's-certificate")
+def servers_certificate(stage: Stage) -> str:
+    """A server's genuine certificate, shown as a terminal's."""
+    return _with(stage, client_context(stage.genuine("as-server", Identity("server", "server9"))))
+
+
+@attack("tls-1.2")
+def downgrade(stage: Stage) -> str:
+    """A genuine terminal that insists on TLS 1.2."""
+    context = client_context(stage.own)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return _with(stage, context)
+
+
+@attack("no-tls")
+def plain_text(stage: Stage) -> str:
+    """Lines without TLS."""
+
+    def talk() -> bytes:
+        with socket.create_connection((stage.address("server1"), CONTROL_PORT), 5) as link:
+            link.settimeout(5)
+            try:
+                link.sendall(
+                    b"hello dtu=desk1\ninsert token=uid:04a1000000000a cause=insert seq=1\n"
+                )
+                return link.recv(4096)
+            except OSError:
+                return b""
+
+    told = stage.evil(talk)
+    return f"the server says {told[:60]!r}" if b"welcome" in told else ""
+
+
+@attack("hello-as-somebody-else")
+def another_name(stage: Stage) -> str:
+    """A genuine certificate, and the name of the victim's desk in the hello line."""
+    with stage.peer("server1") as peer:
+        peer.hello(VICTIM)
+        names = [each["dtu"] for each in stage.status("server1")["dtus"]]
+        return "" if EVIL in names else f"the server takes {EVIL} for one of {names}"
+
+
+@attack("lines-before-hello")
+def before_hello(stage: Stage) -> str:
+    """An insert as the very first line."""
+    with stage.peer("server1") as peer:
+        line = peer.insert(stage.insert("B"), Connect, Redirect)
+        return f"the server says {type(line).__name__.lower()}" if line else ""
+
+
+@attack("lines-of-a-server")
+def servers_lines(stage: Stage) -> str:
+    """Lines that only servers send: connect, redirect, welcome."""
+    with stage.greeted("server1") as peer:
+        peer.send(
+            b"connect seq=1 session=00a1 epoch=9 ticket=x port=7010\n",
+            b"redirect seq=1 host=server2 address=10.77.0.12 port=7009 ticket=x\n",
+            b"welcome host=server9 keepalive_ms=1 lost_ms=2\n",
+            Keepalive(1),
+        )
+        return "" if not stage.shown_at(EVIL) else "a session is shown"
+
+
+@attack("line-without-end")
+def endless_line(stage: Stage) -> str:
+    """A line that never ends."""
+    with stage.greeted("server1") as peer:
+        try:
+            for _ in range(1000):
+                peer.send(b"x" * 4096)
+        except OSError:
+            return ""
+        return "" if peer.closed() else "4 MB without a line's end were taken"
+
+
+@attack("lines-of-every-bad-kind")
+def bad_lines(stage: Stage) -> str:
+    """Bad lines until the server has enough."""
+    bad = [
+        b"nonsense\n",
+        b"insert\n",
+        b"insert token=x:y\n",
+        b"\xff\xfe\n",
+        b"insert " + b"a=1 " * 99 + b"\n",
+    ]
+    with stage.greeted("server1") as peer:
+        try:
+            for _ in range(20):
+                peer.send(*bad)
+        except OSError:
+            return ""
+        return "" if peer.closed() else "a hundred bad lines were taken"
+
+
+def _ticketed(stage: Stage, server: str, ticket: str, card: str = "B") -> str:
+    """Insert with a ticket that is not good: it must be worth no more than no ticket."""
+    before = stage.shown_at(VICTIM)
+    with stage.greeted(server) as peer:
+        insert = stage.insert(card, cause=Cause.REDIRECT, ticket=ticket)
+        peer.insert(insert, Connect, Redirect, Notice)
+        dropped = stage.status(server)["dropped"].get("ticket", 0)
+        taken = not dropped and stage.shown_at(EVIL)
+        peer.send(Remove(1))
+    if taken:
+        return f"the ticket opened {stage.shown_at(EVIL)}, which {VICTIM} had ({before})"
+    return ""
+
+
+@attack("redirect-with-a-forged-ticket")
+def forged_ticket(stage: Stage) -> str:
+    """cause=redirect with a ticket that is signed with a guessed secret."""
+    digest = GUESS.token_digest(Token.parse("uid:0000000000beef"))
+    made = tickets.RedirectTicket("server2", EVIL, digest, "server1", "nonce", 0)
+    return _ticketed(stage, "server1", tickets.issue(made, GUESS), "uid:0000000000beef")
+
+
+@attack("redirect-without-a-ticket")
+def no_ticket(stage: Stage) -> str:
+    """cause=redirect and nothing else, for a card that nobody has registered."""
+    with stage.greeted("server1") as peer:
+        insert = stage.insert("uid:0000000000beef", cause=Cause.REDIRECT)
+        line = peer.insert(insert, Connect, Redirect, Notice)
+        return "" if isinstance(line, Notice) else "an unregistered card was let in"
+
+
+@attack("another's-pseudo-token")
+def foreign_pseudo(stage: Stage) -> str:
+    """The pseudo-token of another desk."""
+    with stage.greeted("server1") as peer:
+        line = peer.insert(stage.insert(f"pseudo:{HOPPER}"), Connect, Redirect, Notice)
+        return "" if isinstance(line, Notice) or line is None else "another desk's session opened"
+
+
+@attack("another's-session-chosen")
+def select_foreign(stage: Stage) -> str:
+    """The menu's lines for a session that the desk does not show."""
+    with stage.greeted("server1") as peer:
+        peer.send(Select(0, stage.session), Browse(0), SignOff(0), Select(1, stage.session))
+        peer.send(Keepalive(1))
+        line = peer.until(Connect, Redirect, seconds=1)
+        return "the victim's session was given away" if line else ""
+
+
+@attack("session-names-guessed")
+def names_guessed(stage: Stage) -> str:
+    """Every session's name is tried in the menu's lines with a session of one's own."""
+    with stage.greeted("server1") as peer:
+        line = peer.insert(stage.insert("C"), Connect, Redirect, Notice)
+        if isinstance(line, Connect):
+            for number in range(50):
+                peer.send(Select(1, f"{number:08x}"), Select(1, stage.session))
+        time.sleep(0.5)
+        shown = stage.shown_at(EVIL)
+        peer.send(Remove(1))
+        return "the victim's session was given away" if stage.session in shown else ""
+
+
+@attack("inserts-flood", flood=True)
+def insert_flood(stage: Stage) -> str:
+    """Inserts of unknown cards as fast as they go."""
+    deadline = time.monotonic() + FLOOD_S
+    seq = 0
+    with stage.greeted("server1") as peer:
+        while time.monotonic() < deadline:
+            lines = []
+            for _ in range(50):
+                seq += 1
+                lines.append(stage.insert(f"uid:{seq:014x}", seq))
+            try:
+                peer.send(*lines)
+            except OSError:
+                break  # hung up on: as it should be
+    return ""
+
+
+@attack("insert-and-remove-flood", flood=True)
+def bounce_flood(stage: Stage) -> str:
+    """A registered card goes in and out as fast as lines can be sent."""
+    deadline = time.monotonic() + FLOOD_S
+    seq = 0
+    with stage.greeted("server2") as peer:
+        while time.monotonic() < deadline:
+            seq += 1
+            try:
+                peer.send(stage.insert("C", seq), Remove(seq))
+            except OSError:
+                break
+            time.sleep(0.001)
+    time.sleep(1)
+    many = [each for each in stage.sessions() if each["user"] == "carol"]
+    return f"carol has {len(many)} sessions" if len(many) > 2 else ""
+
+
+@attack("connections-half-open-10000", flood=True)
+def half_open(stage: Stage) -> str:
+    """Ten thousand connections that never begin TLS, to both ports."""
+
+    def flood() -> None:
+        links = []
+        try:
+            for number in range(HALF_OPEN):
+                link = socket.socket()
+                link.setblocking(False)
+                server = SERVERS[number % 2]
+                try:
+                    link.connect((addresses[server], (7009, 7010)[number // 2 % 2]))
+                except BlockingIOError:
+                    pass
+                except OSError:
+                    link.close()
+                    continue
+                links.append(link)
+            time.sleep(FLOOD_S)
+        finally:
+            for link in links:
+                link.close()
+
+    addresses = {server: stage.address(server) for server in SERVERS}
+    stage.evil(flood)
+    return ""
+
+
+@attack("tls-handshakes-that-stall", flood=True)
+def slow_handshakes(stage: Stage) -> str:
+    """Five hundred connections that send one byte of TLS a second."""
+
+    def flood() -> None:
+        links = [socket.create_connection((address, CONTROL_PORT), 5) for _ in range(SLOW_LINKS)]
+        try:
+            for byte in b"\x16\x03\x01\x02\x00\x01":
+                for link in links:
+                    try:
+                        link.send(bytes([byte]))
+                    except OSError:
+                        pass
+                time.sleep(1)
+        finally:
+            for link in links:
+                link.close()
+
+    address = stage.address("server1")
+    stage.evil(flood)
+    return ""
+
+
+@attack("links-of-one-terminal-2500", flood=True)
+def many_links(stage: Stage) -> str:
+    """One genuine terminal connects two and a half thousand times and says hello each time."""
+    peers: list[Peer] = []
+    refused = 0
+    deadline = time.monotonic() + 30
+    try:
+        while len(peers) + refused < MANY_LINKS and time.monotonic() < deadline:
+            try:
+                peer = stage.peer("server1")
+                peer.send(Hello(EVIL))
+                peers.append(peer)
+            except OSError:
+                refused += 1
+        listed = [each for each in stage.status("server1")["dtus"] if each["dtu"] == EVIL]
+    finally:
+        for peer in peers:
+            peer.close()
+    return f"{len(listed)} links of one terminal are kept" if len(listed) > 16 else ""
+
+
+@attack("slow-loris-with-a-certificate", flood=True)
+def slow_loris(stage: Stage) -> str:
+    """A hundred genuine connections that send a line one byte at a time."""
+    peers = []
+    try:
+        for _ in range(100):
+            try:
+                peers.append(stage.peer("server2"))
+            except OSError:
+                break
+        for byte in b"hello dtu=desk3":
+            for peer in peers:
+                try:
+                    peer.send(bytes([byte]))
+                except OSError:
+                    pass
+            time.sleep(0.3)
+        return ""
+    finally:
+        for peer in peers:
+            peer.close()
+
+
+@attack("recorded-insert")
+def recorded_insert(stage: Stage) -> str:
+    """The victim's insert line, word for word, over another terminal's connection."""
+    line = stage.insert("B", seq=1)
+    with stage.greeted("server1") as peer:
+        peer.insert(line, Connect, Redirect, Notice, Disconnect)
+        taken = stage.session in stage.shown_at(EVIL)
+        peer.send(Remove(1))
+    return f"bob's card {plan.CARDS['B'].token} opened his session by its number" if taken else ""
+
+
+@attack("insert-of-everybody's-cards")
+def all_numbers(stage: Stage) -> str:
+    """Card numbers in a row, to find one that is registered."""
+    found = 0
+    with stage.greeted("server1") as peer:
+        for seq in range(1, 200):
+            card = Insert(Token("uid", f"04a1{seq:010x}"), Cause.INSERT, seq)
+            line = peer.insert(card, Notice, Connect, Redirect)
+            found += isinstance(line, Connect | Redirect)
+    return f"{found} cards were found" if found else ""
