@@ -20,7 +20,7 @@ def stage(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def person(stage):
-    person = HonestPerson(stage.hopper, "A")
+    person = HonestPerson(stage.hopper, "alice")
     person.start()
     yield person
     person.stop()

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from roamtools.hostile import (  # noqa: F401  each puts its attacks on the list
+    on_cards,
     on_control,
     on_displays,
     on_terminals,
@@ -39,7 +40,7 @@ def run(names: list[str]) -> tuple[dict[str, str], HonestWork]:
         tempfile.TemporaryDirectory(prefix="roamdesk-hostile-") as folder,
         Stage(f"hostile-{os.getpid()}", Path(folder), _say) as stage,
     ):
-        person = HonestPerson(stage.hopper, "A")
+        person = HonestPerson(stage.hopper, "alice")
         person.start()
         try:
             for number, name in enumerate(names, start=1):

@@ -54,7 +54,7 @@ class HonestPerson:
     def _round(self) -> None:
         lab, name = self._desk.lab, self._desk.name
         with lab.trace(name) as trace:
-            lab.insert(name, self._card)
+            lab.insert(name, "", piv=self._card)
             came = trace.wait("card", 20, kind="CardPresented")
             frame = trace.wait("first_frame", 20)
             self.work.inserts_ms.append((frame["at"] - came["at"]) * 1000)

@@ -5,12 +5,11 @@ import time
 
 from roamtools.hostile.attack import attack
 from roamtools.hostile.peer import Peer
-from roamtools.hostile.stage import DISPLAY_PORT, HOPPER, Stage
-from roamwire.control import Attach, Attached, Cause, Connect, Kind, Notice, Redirect, Remove
+from roamtools.hostile.stage import DISPLAY_PORT, EVIL_USER, HOPPER, Stage
+from roamwire.control import Attach, Attached, Cause, Connect, Kind, Redirect, Remove
 from roamwire.identity import Identity
 
 GUESSES = 2_000
-OWN = "C"
 
 
 def _attach(stage: Stage, server: str, ticket: str, kind: Kind = Kind.DISPLAY) -> bytes:
@@ -34,15 +33,13 @@ class _OwnSession:
         self.stage = stage
         self.server = "server1"
         self.peer = stage.greeted(self.server)
-        line = self.peer.insert(stage.insert(OWN), Connect, Redirect, Notice)
-        if isinstance(line, Notice):
-            line = self.peer.until(Connect, Redirect)
+        line = stage.opened(self.server, self.peer, stage.insert(EVIL_USER))
         if isinstance(line, Redirect):
             self.peer.close()
             self.server = line.host
             self.peer = stage.greeted(self.server)
-            insert = stage.insert(OWN, cause=Cause.REDIRECT, ticket=line.ticket)
-            line = self.peer.insert(insert, Connect)
+            insert = stage.insert(EVIL_USER, cause=Cause.REDIRECT, ticket=line.ticket)
+            line = stage.opened(self.server, self.peer, insert)
         assert isinstance(line, Connect), f"no session of the attacker's own: {line}"
         self.connect = line
 

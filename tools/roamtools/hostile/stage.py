@@ -1,8 +1,8 @@
 """The lab that is attacked: two servers, two honest desks, and a desk that belongs to the attacker.
 
-The attacker has a terminal of the group (desk3) with its certificate, and with that the network. He
-knows every card number, every server and who works where. What he lacks is the group's secret, the
-keys of others and their cards.
+The attacker is carol, who has a card of the group, a terminal of it (desk3) with its certificate, and
+with that the network. She knows every card number, certificate and server, and who works where.
+What she lacks is the group's secret, the keys of others and their cards.
 """
 
 import datetime
@@ -18,13 +18,15 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from roamtools.demo.desk import Desk, wait_until
+from roamtools.hostile.badge import Badge
 from roamtools.hostile.inside import in_network_of
 from roamtools.hostile.peer import Peer, client_context
-from roamtools.lab import plan
 from roamtools.lab.lab import Lab
+from roamtools.lab.piv_cards import make_piv
 from roamtools.lab.rpc import Refusal
-from roamwire.control import Cause, Insert
+from roamwire.control import Cause, Challenge, Connect, Insert, Line, Notice, Redirect
 from roamwire.identity import Identity
+from roamwire.notices import NoticeCode
 from roamwire.tokens import Token
 from sessionhost.adapters import pki
 
@@ -33,6 +35,12 @@ T = TypeVar("T")
 SERVERS = ("server1", "server2")
 HOPPER, VICTIM, EVIL, NEWCOMER = "desk1", "desk2", "desk3", "desk4"
 CONTROL_PORT, DISPLAY_PORT = 7009, 7010
+PEOPLE = ("alice", "bob", "carol")
+EVIL_USER = "carol"
+
+POLICY = 'piv = "registered"\nuid = "off"\nlogin = true\n'
+"""Cards have to prove themselves. A card that is only a number can be copied by anybody, and what a
+copy opens is a matter of policy: tests/system/test_proof_real.py."""
 
 
 class Stage:
@@ -44,15 +52,20 @@ class Stage:
         self.hopper = Desk(self.lab, HOPPER, folder)
         self.victim = Desk(self.lab, VICTIM, folder)
         self.session = ""
+        self._badges: dict[str, Badge] = {}
         self._boots: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         try:
-            self.lab.up(servers=len(SERVERS), desks=2, tied=True)
+            self.lab.up(servers=len(SERVERS), desks=2, tied=True, policy=POLICY)
             self.lab.add_desk(with_daemons=False)
+            for user in PEOPLE:
+                self._badges[user] = Badge.of(make_piv(self.lab, user, user))
             for desk in (HOPPER, VICTIM):
                 wait_until(f"{desk} is connected", partial(self._connected, desk))
-            self.session = self.victim.insert("B")
+            with self.lab.trace(VICTIM) as trace:
+                self.lab.insert(VICTIM, "", piv="bob")
+                self.session = str(trace.wait("first_frame", 20)["session"])
             self._boots = {server: self.status(server)["boot"] for server in SERVERS}
         except BaseException:
             self.__exit__(None, None, None)
@@ -107,12 +120,24 @@ class Stage:
             raise Refusal(f"{server} does not welcome {EVIL}")
         return peer
 
-    @staticmethod
-    def insert(card: str, seq: int = 1, **fields: Any) -> Insert:
-        """An insert of a card of the lab, A, B or C, or of any token."""
-        known = plan.CARDS.get(card)
-        token = Token.parse(known.token if known else card)
+    def badge(self, user: str) -> Badge:
+        """A person's card. Its key is in the attacker's hands only if it is carol's."""
+        return self._badges[user]
+
+    def insert(self, who: str, seq: int = 1, **fields: Any) -> Insert:
+        """An insert of a person's card, or of any token."""
+        token = self._badges[who].token if who in self._badges else Token.parse(who)
         return Insert(token, fields.pop("cause", Cause.INSERT), seq, **fields)
+
+    def opened(self, server: str, peer: Peer, insert: Insert) -> Line | None:
+        """What carol's own card gets, proven as it has to be: connect or redirect, normally."""
+        line = peer.insert(insert, Challenge, Connect, Redirect, Notice)
+        if isinstance(line, Challenge):
+            peer.send(self._badges[EVIL_USER].answer(line, server, EVIL))
+            line = peer.until(Connect, Redirect, Notice)
+        while isinstance(line, Notice) and line.code == NoticeCode.STARTING:
+            line = peer.until(Connect, Redirect, Notice)
+        return line
 
     def forged(self, name: str, identity: Identity, *, years: int = 10) -> Path:
         """A certificate for `identity` of a CA that the attacker made; negative years: expired."""

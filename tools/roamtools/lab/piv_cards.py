@@ -36,7 +36,7 @@ def _register(lab: Lab, card: PivState, user: str) -> None:
     pems = []
     for slot in (0x9E, 0x9A):
         pems.append(lab.directory / f"{slot:x}.pem")
-        pems[-1].write_bytes(_certificate(card, slot).public_bytes(Encoding.PEM))
+        pems[-1].write_bytes(certificate(card, slot).public_bytes(Encoding.PEM))
     places = [lab.node_dir(server) / "state" for server in lab.servers()]
     for folder in [lab.directory / "credentials", *places]:
         roamctl(
@@ -47,7 +47,8 @@ def _register(lab: Lab, card: PivState, user: str) -> None:
         Path(pem).unlink()
 
 
-def _certificate(card: PivState, slot: int) -> x509.Certificate:
+def certificate(card: PivState, slot: int) -> x509.Certificate:
+    """The certificate that the card gives to everybody who asks for it."""
     return x509.load_der_x509_certificate(
         tlv.split(card.objects[piv_objects.CERTIFICATES[slot]])["70"]
     )
