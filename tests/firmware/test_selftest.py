@@ -88,7 +88,7 @@ def test_a_missing_library_is_named_with_its_package(machine, no_library):
     assert state == "missing"
     assert "libturbojpeg-not-here.so.0" in text
     assert "apt-get install libturbojpeg0" in text
-    with pytest.raises(turbojpeg.LibraryMissing):
+    with pytest.raises(turbojpeg.LibraryMissingError):
         JpegDecoder()
 
 

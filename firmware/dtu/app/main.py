@@ -440,7 +440,7 @@ def main(arguments: list[str] | None = None) -> int:
         turbojpeg.library()  # not at the first session, to which it would be an exception
         screen = open_screen(config.display, config.width, config.height, config.screen_mode)
         asyncio.run(_run(config, screen))
-    except (OSError, IdentityError, ScreenError, turbojpeg.LibraryMissing) as error:
+    except (OSError, IdentityError, ScreenError, turbojpeg.LibraryMissingError) as error:
         _LOG.error("cannot start: %s", error)
         return 1
     return 0

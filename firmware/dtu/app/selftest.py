@@ -94,7 +94,7 @@ class SelfTest:
     def _pictures(self) -> tuple[str, str]:
         try:
             turbojpeg.library()
-        except turbojpeg.LibraryMissing as error:
+        except turbojpeg.LibraryMissingError as error:
             return "missing", f"JPEG cannot be decoded: {error}"
         return "ok", "libturbojpeg decodes JPEG"
 

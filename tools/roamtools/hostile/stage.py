@@ -1,7 +1,7 @@
 """The lab that is attacked: two servers, two honest desks, and a desk that belongs to the attacker.
 
-The attacker is carol, who has a card of the group, a terminal of it (desk3) with its certificate, and
-with that the network. She knows every card number, certificate and server, and who works where.
+The attacker is carol, who has a card of the group, a terminal of it (desk3) with its certificate,
+and with that the network. She knows every card number, certificate and server, and who works where.
 What she lacks is the group's secret, the keys of others and their cards.
 """
 
@@ -29,6 +29,7 @@ from roamwire.identity import Identity
 from roamwire.notices import NoticeCode
 from roamwire.tokens import Token
 from sessionhost.adapters import pki
+from sessionhost.adapters.certificates import LEAF_YEARS, Issued
 
 T = TypeVar("T")
 
@@ -145,9 +146,7 @@ class Stage:
         if not folder.exists():
             now = datetime.datetime.now(datetime.UTC)
             ca = pki.create_group(folder / "ca", "lab", now, os.urandom)
-            issued = ca.issue(
-                identity, now + datetime.timedelta(days=365 * (years - pki.LEAF_YEARS))
-            )
+            issued = ca.issue(identity, now + datetime.timedelta(days=365 * (years - LEAF_YEARS)))
             _write(folder, issued, folder / "ca" / "ca.crt")
         return folder
 
@@ -157,9 +156,7 @@ class Stage:
         if not folder.exists():
             now = datetime.datetime.now(datetime.UTC)
             ca = pki.load_ca(self.group)
-            issued = ca.issue(
-                identity, now + datetime.timedelta(days=365 * (years - pki.LEAF_YEARS))
-            )
+            issued = ca.issue(identity, now + datetime.timedelta(days=365 * (years - LEAF_YEARS)))
             _write(folder, issued, self.group / "ca.crt")
         return folder
 
@@ -240,7 +237,7 @@ class Stage:
         return self.lab.run(server, ["/bin/sh", "-c", script], user=user)
 
 
-def _write(folder: Path, issued: pki.Issued, ca: Path) -> None:
+def _write(folder: Path, issued: Issued, ca: Path) -> None:
     role = issued.identity.role
     folder.mkdir(parents=True, exist_ok=True)
     if ca != folder / "ca.crt":

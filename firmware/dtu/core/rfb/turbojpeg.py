@@ -27,20 +27,22 @@ _SIZE = struct.Struct(">HH")
 _WITHOUT_LENGTH = frozenset((0x00, 0x01, *range(0xD0, 0xDA), 0xFF))
 
 
-class LibraryMissing(Exception):
+class LibraryMissingError(Exception):
     """libturbojpeg cannot be loaded; the text says what to install."""
 
 
 @functools.cache
 def library() -> ctypes.CDLL:
-    """libturbojpeg, loaded once. Raises LibraryMissing.
+    """libturbojpeg, loaded once. Raises LibraryMissingError.
 
     Not at import: whoever asks what a terminal lacks imports this module too.
     """
     try:
         turbo = ctypes.CDLL(_LIBRARY)
     except OSError as error:
-        raise LibraryMissing(f"no {_LIBRARY} ({error}): apt-get install libturbojpeg0") from None
+        raise LibraryMissingError(
+            f"no {_LIBRARY} ({error}): apt-get install libturbojpeg0"
+        ) from None
     pointer, number = ctypes.c_void_p, ctypes.c_int
     turbo.tjInitDecompress.restype = pointer
     turbo.tjInitDecompress.argtypes = []
@@ -55,7 +57,7 @@ def library() -> ctypes.CDLL:
 
 
 class JpegDecoder:
-    """One decompressor of libturbojpeg; for one thread at a time. Raises LibraryMissing."""
+    """One decompressor of libturbojpeg; for one thread at a time. Raises LibraryMissingError."""
 
     def __init__(self) -> None:
         self._turbo = library()
