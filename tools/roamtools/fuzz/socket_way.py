@@ -16,6 +16,7 @@ from unittest.mock import patch
 from dtu.app.display_link import DisplayLink, Drawn, LinkEvent, LinkLost, LinkOpened
 from dtu.app.session_view import SessionView
 from dtu.app.tls import client_context
+from dtu.core.rfb import RfbClient
 from dtu.drivers.display.base import Screen
 from dtu.drivers.display.pygame_screen import open_screen
 from roamtools.fuzz.decoder import framebuffer_bytes
@@ -71,6 +72,7 @@ class _Way:
         self._files = files
         self._report = report
         self._view: SessionView | None = None
+        self._client: RfbClient | None = None
         self._received = 0
         self._sent = (0, Spoilt(b"", ()))
         self._lost: str | None = None
@@ -89,7 +91,7 @@ class _Way:
         receive = SessionView.receive
 
         def tapped(view: SessionView, data: bytes, now: float) -> None:
-            self._view = view
+            self._view, self._client = view, view.client  # a view that is closed gets another one
             self._received += len(data)
             receive(view, data, now)
 
@@ -101,7 +103,8 @@ class _Way:
 
     async def _one(self, link: DisplayLink, port: int, screen: Screen) -> None:
         memory = Memory()
-        self._view, self._lost, self._received = None, None, 0
+        self._view = self._client = self._lost = None
+        self._received = 0
         started = time.monotonic()
         link.open("127.0.0.1", port, "fuzz", "fuzz", 1)
         frames = _Frames()
@@ -136,7 +139,8 @@ class _Way:
             report.refuse(" ".join(self._lost.split()[:2]).rstrip(":"))
         if self._view is None:
             return
-        taken = self._view.client.taken
+        assert self._client is not None
+        taken = self._client.taken
         report.bytes += taken
         report.mutated += self._sent[1].mutated(taken)
         memory.note(report, framebuffer)
