@@ -7,136 +7,23 @@ import struct
 import numpy as np
 import pytest
 
-from dtu.app import display_link, session_view
-from dtu.app.display_link import DisplayLink, Drawn, FirstFrame, LinkLost, LinkOpened
+from dtu.app import display_link
+from dtu.app.display_link import FirstFrame, LinkLost, LinkOpened
 from dtu.core.rfb import LedState, Rect
 from dtu.core.sound import SoundTarget
+from fakes.link_desk import (
+    HANDSHAKE,
+    HEIGHT,
+    WHOLE,
+    WIDTH,
+    FakeTransport,
+    cursor,
+    fill,
+    key,
+    on_a_desk,
+    update,
+)
 from roamwire.control import Attached, Notice, encode_line
-
-WIDTH, HEIGHT = 64, 48
-HANDSHAKE = b"RFB 003.008\n\x01\x01" + bytes(4) + struct.pack(">HH16xI", WIDTH, HEIGHT, 1) + b"d"
-
-
-def update(*rects):
-    return struct.pack(">BxH", 0, len(rects)) + b"".join(rects)
-
-
-def fill(x, y, width, height, shade):
-    return struct.pack(">HHHHi", x, y, width, height, 7) + bytes((0x80, shade, shade, shade))
-
-
-def cursor():
-    return struct.pack(">HHHHi", 0, 0, 1, 1, -239) + bytes(5)
-
-
-WHOLE = update(fill(0, 0, WIDTH, HEIGHT, 7))
-
-
-class FakeScreen:
-    size = (100, 50)
-
-    def __init__(self):
-        self.shown = []
-        self.moved = []
-
-    def show_session(self, framebuffer, rects, cursor):
-        self.shown.append((framebuffer.copy(), tuple(rects), cursor))
-
-    def move_pointer(self, x, y):
-        self.moved.append((x, y))
-
-
-class FakeTls:
-    """The other end's certificate, as `ssl` tells it."""
-
-    def __init__(self, role):
-        mark = (("URI", f"roamdesk://{role}/s1"),)
-        self.certificate = {"subject": ((("commonName", "s1"),),), "subjectAltName": mark}
-
-    def getpeercert(self):
-        return self.certificate
-
-
-class FakeTransport(asyncio.Transport):
-    def __init__(self, role="server"):
-        super().__init__({"ssl_object": FakeTls(role)})
-        self.sent = bytearray()
-        self.aborted = False
-        self.unsent = 0
-        self.paused = False
-
-    def pause_reading(self):
-        assert not self.paused
-        self.paused = True
-
-    def resume_reading(self):
-        assert self.paused
-        self.paused = False
-
-    def write(self, data):
-        self.sent += data
-
-    def abort(self):
-        self.aborted = True
-
-    def get_write_buffer_size(self):
-        return self.unsent
-
-    def take(self):
-        sent = bytes(self.sent)
-        self.sent.clear()
-        return sent
-
-
-class Desk:
-    """A display link whose connections are made by hand."""
-
-    def __init__(self, loop):
-        self.screen = FakeScreen()
-        self.events = []
-        self.drawn = []
-        self.on_event = self.events.append
-        self.connections = []
-        self.answer = None
-        self.role = "server"
-        loop.create_connection = self._create_connection
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self.link = DisplayLink(self.screen, context, self._event)
-
-    def _event(self, event):
-        # Painting is told so often that it would hide the rest.
-        if isinstance(event, Drawn):
-            self.drawn.append(event.pixels)
-        else:
-            self.on_event(event)
-
-    async def _create_connection(self, factory, address, port, **_):
-        if self.answer is not None:
-            await self.answer()
-        protocol = factory()
-        transport = FakeTransport(self.role)
-        self.connections.append((protocol, transport))
-        protocol.connection_made(transport)
-        return transport, protocol
-
-    async def open(self, session="s1", epoch=1):
-        self.link.open("192.0.2.1", 7010, "ticket", session, epoch)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        return self.connections[-1] if self.connections else None
-
-    async def show(self, session="s1", epoch=1):
-        protocol, transport = await self.open(session, epoch)
-        protocol.data_received(encode_line(Attached(session, epoch)) + HANDSHAKE + WHOLE)
-        transport.take()
-        return protocol, transport
-
-
-def on_a_desk(play):
-    async def run():
-        await play(Desk(asyncio.get_running_loop()))
-
-    asyncio.run(run())
 
 
 def test_a_session_comes_up():
@@ -366,10 +253,6 @@ def test_a_server_that_does_not_read_is_lost():
     on_a_desk(play)
 
 
-def key(keysym, down):
-    return struct.pack(">BBHI", 4, down, 0, keysym)
-
-
 def pointer(x, y, buttons):
     return struct.pack(">BBHH", 5, buttons, x, y)
 
@@ -501,79 +384,3 @@ def test_the_sound_of_a_session_is_where_its_picture_is(ticket):
         assert desk.link.sound is None
 
     on_a_desk(play)
-
-
-HEAVY = update(*[fill(0, 0, WIDTH, HEIGHT, shade) for shade in range(250)])
-"""Some 400 turns' work after the link was told to do little in each."""
-
-
-async def turns_while(condition):
-    for _ in range(10_000):
-        if not condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("the work does not end")
-
-
-def heavy_desk(monkeypatch, play):
-    monkeypatch.setattr(session_view, "TURN_WORK", 10_000)
-    on_a_desk(play)
-
-
-def test_a_read_that_takes_long_lets_a_key_through(monkeypatch):
-    async def play(desk):
-        protocol, transport = await desk.show()
-        protocol.data_received(HEAVY)
-        assert transport.paused
-        shown = len(desk.screen.shown)
-        transport.take()
-        for _ in range(20):
-            await asyncio.sleep(0)
-        assert transport.paused
-        desk.link.key(0x61, True)
-        assert transport.take() == key(0x61, True)
-        assert len(desk.screen.shown) == shown
-        await turns_while(lambda: transport.paused)
-        assert len(desk.screen.shown) == shown + 1
-        assert desk.screen.shown[-1][0][0, 0, 0] == 249
-        # The next frame is asked for as soon as this one is decoded.
-        assert transport.take()[0] == 3
-        desk.link.close()
-
-    heavy_desk(monkeypatch, play)
-
-
-def test_what_comes_while_a_read_is_worked_on_is_kept(monkeypatch):
-    async def play(desk):
-        protocol, transport = await desk.show()
-        protocol.data_received(HEAVY)
-        protocol.data_received(update(fill(0, 0, WIDTH, HEIGHT, 7)))
-        await turns_while(lambda: transport.paused)
-        assert desk.screen.shown[-1][0][0, 0, 0] == 7
-        desk.link.close()
-
-    heavy_desk(monkeypatch, play)
-
-
-def test_a_close_ends_the_work(monkeypatch):
-    async def play(desk):
-        protocol, _ = await desk.show()
-        protocol.data_received(HEAVY)
-        shown = len(desk.screen.shown)
-        desk.link.close()
-        for _ in range(1000):
-            await asyncio.sleep(0)
-        assert len(desk.screen.shown) == shown
-
-    heavy_desk(monkeypatch, play)
-
-
-def test_trouble_in_a_later_turn_loses_the_link(monkeypatch):
-    async def play(desk):
-        protocol, transport = await desk.show()
-        protocol.data_received(HEAVY + b"\xee")
-        assert transport.paused
-        await turns_while(lambda: not transport.aborted)
-        assert desk.events[-1].reason.startswith("protocol: message")
-
-    heavy_desk(monkeypatch, play)
