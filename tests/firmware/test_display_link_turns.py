@@ -1,4 +1,4 @@
-"""A read that takes long is worked on in turns: keys go through. Other habits of a link elsewhere."""
+"""A read that takes long is worked on in turns: keys go through meanwhile. No input here."""
 
 import asyncio
 
