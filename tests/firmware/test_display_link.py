@@ -11,7 +11,7 @@ from dtu.app import display_link
 from dtu.app.display_link import FirstFrame, LinkLost, LinkOpened
 from dtu.core.rfb import LedState, Rect
 from dtu.core.sound import SoundTarget
-from fakes.display_desk import (
+from fakes.link_desk import (
     HANDSHAKE,
     HEIGHT,
     WHOLE,

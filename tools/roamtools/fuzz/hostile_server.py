@@ -50,7 +50,7 @@ def make_group(folder: Path) -> tuple[Files, Files]:
 
 @contextmanager
 def hostile_server(files: Files, seed: int, recorded: list[Stream]) -> Iterator[IO[bytes]]:
-    """A process that serves. It tells in JSON: its port, then each stream's length and runs."""
+    """A process that serves. Its lines are JSON: its port, then each stream's length and runs."""
     command = [sys.executable, "-m", "roamtools.fuzz.hostile_server"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         assert server.stdin is not None

@@ -1,4 +1,4 @@
-"""A display link on a scripted transport and screen, and the sessions' bytes. No tests here."""
+"""A display link whose transport is scripted, and the bytes of a small session. No tests here."""
 
 import asyncio
 import ssl
@@ -21,10 +21,6 @@ def fill(x, y, width, height, shade):
 
 def cursor():
     return struct.pack(">HHHHi", 0, 0, 1, 1, -239) + bytes(5)
-
-
-def key(keysym, down):
-    return struct.pack(">BBHI", 4, down, 0, keysym)
 
 
 WHOLE = update(fill(0, 0, WIDTH, HEIGHT, 7))
@@ -135,3 +131,7 @@ def on_a_desk(play):
         await play(Desk(asyncio.get_running_loop()))
 
     asyncio.run(run())
+
+
+def key(keysym, down):
+    return struct.pack(">BBHI", 4, down, 0, keysym)

@@ -1,9 +1,9 @@
-"""A session whose bytes are much work: it goes on in turns, and keys come through between."""
+"""A read that takes long is worked on in turns: keys go through meanwhile. No input here."""
 
 import asyncio
 
 from dtu.app import session_view
-from fakes.display_desk import HEIGHT, WIDTH, fill, key, on_a_desk, update
+from fakes.link_desk import HEIGHT, WIDTH, fill, key, on_a_desk, update
 
 HEAVY = update(*[fill(0, 0, WIDTH, HEIGHT, shade) for shade in range(250)])
 """Some 400 turns' work after the link was told to do little in each."""
