@@ -312,6 +312,11 @@ def test_a_request_must_be_signed_by_its_own_fit_key():
         certificates.parse_request(request(curve=ec.SECP521R1())[1])
     with pytest.raises(PkiError, match="not a certificate request"):
         certificates.parse_request(b"nonsense")
+    # cryptography raises an exception of its own for each of these, and no ValueError.
+    version, curve = der.index(b"\x02\x01\x00"), der.index(bytes.fromhex("2a8648ce3d030107"))
+    for at in (version + 2, curve + 7):
+        with pytest.raises(PkiError, match="not a certificate request"):
+            certificates.parse_request(der[:at] + b"\x52" + der[at + 1 :])
 
 
 def test_renewal_is_due_in_the_second_half_or_after_a_rotation(group, tmp_path):

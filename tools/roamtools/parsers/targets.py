@@ -24,7 +24,7 @@ from dtu.core.piv.client import read_card
 from dtu.core.rfb import RfbClient
 from dtu.core.sound_guard import SoundGuard
 from roamtools.lab.plan import project_root
-from roamwire import tickets
+from roamwire import enrolment, tickets
 from roamwire.control import encode_line, parse_line
 from roamwire.datagrams import encode_datagram, parse_datagram
 from roamwire.errors import LocalProtocolError, RemoteProtocolError
@@ -35,8 +35,11 @@ from roamwire.settings import SettingsError
 from roamwire.signing import GroupSecrets, derive
 from roamwire.tokens import Token
 from sessionhost.adapters import card_verify
+from sessionhost.adapters.certificates import PkiError, parse_request
+from sessionhost.adapters.invitations import InvitationError, new_token, parse_token
 from sessionhost.adapters.order_socket import parse_order
 from sessionhost.app.config import SETTINGS as SERVER_SETTINGS
+from sessionhost.core import audit
 from sessionhost.core.policy import SETTINGS as POLICY_SETTINGS
 from sessionhost.core.services import RecipeError, parse_recipe
 
@@ -69,6 +72,32 @@ def datagram(data: bytes) -> None:
         # What was taken may not fit any more once every default is written out.
         with suppress(LocalProtocolError):
             assert parse_datagram(encode_datagram(message)) == message
+
+
+def enrolment_line(data: bytes) -> None:
+    """A line of TCP 7011, where nobody has shown a certificate yet."""
+    with suppress(RemoteProtocolError):
+        message = enrolment.parse_line(data)
+        with suppress(LocalProtocolError):
+            assert enrolment.parse_line(enrolment.encode_line(message)) == message
+
+
+def request(data: bytes) -> None:
+    """A certificate request of a terminal, PKCS #10."""
+    with suppress(PkiError):
+        parse_request(data)
+
+
+def invitation(data: bytes) -> None:
+    """A one-time token as a person has copied it."""
+    with suppress(InvitationError):
+        found = parse_token(data.decode("latin-1"))
+        assert parse_token(found.text) == found
+
+
+def audit_log(data: bytes) -> None:
+    """Lines of an audit log that somebody has changed: each is told, none stops the reading."""
+    list(audit.verify(data.decode("utf-8", "replace").split("\n"), audit.Chain()))
 
 
 def signed(data: bytes) -> None:
@@ -251,6 +280,23 @@ def _recipes() -> list[bytes]:
     return [path.read_bytes() for path in (project_root() / "server/etc/recipes").glob("*.toml")]
 
 
+def _requests() -> list[bytes]:
+    """One that is fit and one whose key is of another curve."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "desk1")])
+    builder = x509.CertificateSigningRequestBuilder(name)
+    keys_ = (ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP521R1()))
+    return [builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER) for key in keys_]
+
+
+def _invitations() -> list[bytes]:
+    return [new_token("10.0.0.1", 7011, b"ca", bytes).text.encode("ascii")]
+
+
+def _audits() -> list[bytes]:
+    entry = '{"when":"w","host":"s1","n":1,"what":"insert","decision":"yes","prev":"","hash":"0"}'
+    return [f"{entry}\n{entry}\n".encode(), b"{}\n[]\nnonsense"]
+
+
 def _certificates() -> list[bytes]:
     """One of each kind of key; self-signed."""
     made = []
@@ -285,6 +331,13 @@ def _sounds() -> list[bytes]:
 
 TARGETS: dict[str, Target] = {
     "datagram": Target(datagram, lambda: [*_vectors("datagrams.txt"), *_vectors("host_mud.txt")]),
+    "enrolment": Target(
+        enrolment_line,
+        lambda: [b"enrol name=desk1 csr=AAAA code=1", b"pending poll_ms=500", b"join id=0 claim=1"],
+    ),
+    "request": Target(request, _requests),
+    "invitation": Target(invitation, _invitations),
+    "audit": Target(audit_log, _audits),
     "signed": Target(signed, lambda: [*_vectors("datagrams.txt"), b"host=a sig=" + b"0" * 64]),
     "line": Target(line, lambda: _vectors("lines.txt")),
     "lines": Target(lines, lambda: [b"\n".join(_vectors("lines.txt")[:5])]),
