@@ -4,6 +4,7 @@ import asyncio
 import datetime
 import os
 import ssl
+import threading
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -16,6 +17,16 @@ from sessionhost.adapters import certificates, pki
 pytestmark = pytest.mark.system
 
 NOW = datetime.datetime.now(datetime.UTC)
+
+
+def run(work):
+    """In a loop of its own; asyncio's thread that waits for a process may end after the loop."""
+    try:
+        return asyncio.run(work)
+    finally:
+        for thread in threading.enumerate():
+            if thread.name.startswith("waitpid-"):
+                thread.join(5)
 
 
 @pytest.fixture
@@ -41,7 +52,7 @@ def roots(group):
 
 
 def test_the_key_is_made_once_and_is_private(desk, tmp_path):
-    csr, digest = asyncio.run(desk.request())
+    csr, digest = run(desk.request())
     key = certificates.parse_request(csr)
     assert key.curve.name == "secp256r1"
     assert certificates.key_digest(key) == digest
@@ -49,12 +60,12 @@ def test_the_key_is_made_once_and_is_private(desk, tmp_path):
     assert path.stat().st_mode & 0o777 == 0o600
     kept = path.read_bytes()
     again = DeskIdentity("desk-1.a", desk._image_ca, desk._cert, desk._key, tmp_path / "state")
-    assert asyncio.run(again.request())[1] == digest
+    assert run(again.request())[1] == digest
     assert path.read_bytes() == kept
 
 
 def test_a_certificate_is_kept_with_its_chain(desk, group):
-    csr, _ = asyncio.run(desk.request())
+    csr, _ = run(desk.request())
     assert desk.context() is None
     desk.keep(signed(group, certificates.parse_request(csr)), roots(group))
     assert isinstance(desk.context(), ssl.SSLContext)
@@ -62,7 +73,7 @@ def test_a_certificate_is_kept_with_its_chain(desk, group):
 
 
 def test_a_certificate_for_another_key_is_not_taken(desk, group, tmp_path):
-    csr, _ = asyncio.run(desk.request())
+    csr, _ = run(desk.request())
     desk.keep(signed(group, certificates.parse_request(csr)), roots(group))
     before = (tmp_path / "state" / "dtu.crt").read_bytes()
     other = ec.generate_private_key(ec.SECP256R1()).public_key()
@@ -93,7 +104,7 @@ def test_roots_follow_a_rotation_and_belong_to_the_image(desk, group, tmp_path):
 
 def test_damaged_files_are_asked_for_anew(desk, group, tmp_path):
     pki.prepare_ca(group, NOW)
-    csr, _ = asyncio.run(desk.request())
+    csr, _ = run(desk.request())
     desk.keep(signed(group, certificates.parse_request(csr)), roots(group))
     (tmp_path / "state" / "dtu.crt").write_bytes(b"")
     assert desk.context() is None
@@ -108,4 +119,4 @@ def test_without_the_image_s_ca_or_openssl_it_is_told(desk, tmp_path, monkeypatc
         DeskIdentity("d", tmp_path / "none", desk._cert, desk._key, tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(IdentityError, match="is it installed"):
-        asyncio.run(desk.request())
+        run(desk.request())
