@@ -22,6 +22,7 @@ from dtu.core.rfb.events import Bytes
 from dtu.core.rfb.quality import QualityPolicy
 from dtu.core.rfb.work import TURN_WORK
 from dtu.drivers.display.base import Screen
+from dtu.drivers.display.crew import crew
 
 _LOG = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class SessionView:
         layout: tuple[Rect, ...],
         on_event: Callable[[ViewEvent], None],
     ) -> None:
-        self.client = RfbClient(layout, turn_work=TURN_WORK)
+        self.client = RfbClient(layout, turn_work=TURN_WORK, crew=crew())
         self.painted = False
         self._name = name
         self._screen = screen
@@ -91,11 +92,15 @@ class SessionView:
         Raises RemoteProtocolError if the session broke the protocol: then the view is of no use.
         """
         rects: list[Rect] = []
+        same: list[Rect] = []
+        updated = False
         cursor = self._cursor
         while not self._closed and (event := self.client.next_event()) is not None:
             match event:
                 case Updated():
                     rects += event.rects
+                    same += event.same
+                    updated = True
                 case CursorChanged():
                     self._cursor = event.cursor
                 case Resized():
@@ -111,9 +116,9 @@ class SessionView:
                     raise event.error
         if self._closed:
             return
-        if rects:
-            self._quality.updated(rects, self.client.lossy.number - 1, now)
-        if self.client.connected:
+        if rects or same:
+            self._quality.updated(rects, same, self.client.lossy.number - 1, now)
+        if updated:
             self.handle_deadline(now)
         if rects or cursor is not self._cursor:
             self._draw(rects)

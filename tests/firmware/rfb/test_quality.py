@@ -126,7 +126,7 @@ class Session:
         if jpeg:
             self.tiles.mark(rect)
         self.tiles.number += 1
-        self.policy.updated([rect], self.tiles.number - 1, self.now)
+        self.policy.updated([rect], [], self.tiles.number - 1, self.now)
         return self.decide()
 
     def wait(self):
@@ -314,7 +314,7 @@ def test_a_late_answer_is_no_motion_that_ends_the_next_question():
     session.update(WHOLE)
     session.now += STILL_S
     late = Rect(0, 0, WIDTH, 90)
-    session.policy.updated([late], session.tiles.number - 1, session.now - 0.1)
+    session.policy.updated([late], [], session.tiles.number - 1, session.now - 0.1)
     assert session.decide().again is not None
     assert session.decide() is None
 

@@ -212,3 +212,29 @@ def test_what_a_hostile_header_allocates_is_bounded(client, server, feed):
     finally:
         tracemalloc.stop()
     assert peak < 1_000_000
+
+
+def test_a_fill_that_changes_nothing_is_told_apart(client, server, feed):
+    whole = server.fill(0, 0, 64, 48, 9, 9, 9)
+    # Until the owner has seen a whole frame nothing is the same.
+    assert feed(client, server.update(whole, whole))[0].same == ()
+    assert client.painted
+    other = server.fill(10, 10, 5, 5, 1, 1, 1)
+    assert feed(client, server.update(whole, other, whole)) == [
+        Updated((Rect(10, 10, 5, 5), Rect(0, 0, 64, 48)), (Rect(0, 0, 64, 48),))
+    ]
+    # One pixel that differs, away from the corners, is found.
+    feed(client, server.update(server.fill(30, 20, 1, 1, 1, 1, 1)))
+    assert feed(client, server.update(whole))[0].rects == (Rect(0, 0, 64, 48),)
+    assert (client.framebuffer[:, :, :3] == 9).all()
+    nothing = server.fill(0, 0, 0, 48, 9, 9, 9)
+    assert feed(client, server.update(nothing))[0].rects == (Rect(0, 0, 0, 48),)
+
+
+def test_after_a_resize_nothing_is_the_same(client, server, feed):
+    whole = server.fill(0, 0, 64, 48, 0, 0, 0)
+    feed(client, server.update(whole))
+    assert client.painted
+    resize = server.rect(0, 0, 32, 16, DESKTOP_SIZE)
+    events = feed(client, server.update(resize, server.fill(0, 0, 32, 16, 0, 0, 0)))
+    assert events[-1] == Updated((Rect(0, 0, 32, 16),))

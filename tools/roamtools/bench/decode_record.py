@@ -97,7 +97,7 @@ def _cut(name: str, data: bytes) -> Recording:
 def _is_frame(event: object) -> bool:
     if not isinstance(event, Updated):
         return False
-    return sum(r.width * r.height for r in event.rects) >= WIDTH * HEIGHT // 10
+    return sum(r.width * r.height for r in event.rects + event.same) >= WIDTH * HEIGHT // 10
 
 
 _INIT_AT = 12 + 2 + 4

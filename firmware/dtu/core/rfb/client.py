@@ -23,6 +23,7 @@ from dtu.core.rfb.events import (
     Updated,
 )
 from dtu.core.rfb.framebuffer import Framebuffer
+from dtu.core.rfb.jpegs import Crew
 from dtu.core.rfb.layout import SCREEN_BYTES, Screen, check_layout, parse_screens, wish
 from dtu.core.rfb.limits import (
     MAX_BATCH_EVENTS,
@@ -54,7 +55,7 @@ class RfbClient:
     `layout` the session is asked, once it says that it can be, to have these screens: their
     places in pixels of one framebuffer. `pictures` are the encodings to ask for, best first. With
     `turn_work`, see `work`, each call decodes about so much at most; while `unfinished` call
-    `go_on`, and better feed nothing.
+    `go_on`, and better feed nothing. A `crew` decodes the JPEGs of one call on several cores.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class RfbClient:
         compression: int = 1,
         pictures: Sequence[int] = requests.PICTURES,
         turn_work: int = UNBOUND,
+        crew: Crew | None = None,
     ) -> None:
         if layout:
             check_layout(layout)
@@ -72,7 +74,7 @@ class RfbClient:
         self._set_encodings = requests.set_encodings(self._pictures, quality, compression)
         self._turn_work = turn_work
         self._work = Work()
-        self._tight = TightDecoder()
+        self._tight = TightDecoder(crew)
         self._zrle = ZrleDecoder()
         self._framebuffer: Framebuffer | None = None
         self._screens: tuple[Screen, ...] | None = None
@@ -106,6 +108,7 @@ class RfbClient:
                 reader.gather()
                 step = reader.take(self._needed) if self._needed > 0 else b""
                 self._needed = self._parser.send(step)
+            self._tight.jpegs.settle()
         except RemoteProtocolError as error:
             self._failed = True
             self._taken = reader.taken
@@ -281,26 +284,30 @@ class RfbClient:
     def _update(self) -> Need:
         (count,) = struct.unpack(">xH", (yield 3))
         rects: list[Rect] = []
+        same: list[Rect] = []
         self._resized = False
         reader, work = self._reader, self._work
         for _ in range(count):
             if work.left <= 0:
                 yield 0
-            if len(reader.data) - reader.at < _RECT.size:
-                yield -_RECT.size
-            x, y, width, height, encoding = _RECT.unpack_from(reader.data, reader.at)
-            reader.at += _RECT.size
-            rect = Rect(x, y, width, height)
-            if encoding in requests.PICTURES:
+            if len(reader.data) - reader.at < 12:
+                yield -12
+            *place, encoding = _RECT.unpack_from(reader.data, reader.at)
+            reader.at += 12
+            # A quarter of what Rect() takes.
+            rect = tuple.__new__(Rect, place)
+            if encoding == requests.TIGHT:
                 self._buffer.check_rect(rect)
-                if encoding == requests.TIGHT:
-                    while not self._quick_tight(rect):
-                        yield self._short
-                    if self._tight.rest is not None:
-                        yield from self._slow_tight(self._tight.rest)
-                else:
-                    yield from self._picture(rect, encoding)
-                    work.left -= RECT_WORK
+                while not self._quick_tight(rect):
+                    yield self._short
+                if self._tight.rest is not None:
+                    yield from self._slow_tight(self._tight.rest)
+                (same if self._tight.same else rects).append(rect)
+            elif encoding in requests.PICTURES:
+                self._buffer.check_rect(rect)
+                self._tight.jpegs.settle()
+                yield from self._picture(rect, encoding)
+                work.left -= RECT_WORK
                 rects.append(rect)
             elif encoding == requests.LAST_RECT:
                 break
@@ -309,7 +316,7 @@ class RfbClient:
                 yield from self._extension(rect, encoding)
         self._ask_for_more()
         self._buffer.lossy.number += 1
-        self._emit(Updated(tuple(rects)))
+        self._emit(Updated(tuple(rects), tuple(same)))
 
     def _ask_for_more(self) -> None:
         """Nothing to ask for while the server sends by itself, unless all pixels are new."""
@@ -354,14 +361,15 @@ class RfbClient:
 
         Most are, and a page has hundreds: a step of the parser costs as much as a small fill.
         """
-        start = self._reader.at
+        reader, buffer = self._reader, self._buffer
+        start = reader.at
         try:
-            self._tight.decode(self._buffer, rect, self._reader)
+            self._tight.decode(buffer, rect, reader)
         except ShortError as short:
-            self._reader.at = start
+            reader.at = start
             self._short = start - short.end
             return False
-        self._buffer.mark_painted(rect)
+        buffer.mark_painted(rect)
         return True
 
     def _slow_tight(self, rest: Steps) -> Steps:
@@ -388,6 +396,7 @@ class RfbClient:
         if (width, height) == (buffer.width, buffer.height):
             return
         number = buffer.lossy.number
+        self._tight.jpegs.settle()
         # Two of them at once could be more than there is.
         del buffer
         self._framebuffer = None

@@ -63,9 +63,13 @@ class Resized:
 
 @dataclass(frozen=True)
 class Updated:
-    """A FramebufferUpdate ended; these parts of the framebuffer have changed (maybe none)."""
+    """A FramebufferUpdate ended; these parts of the framebuffer have changed (maybe none).
+
+    `same` were sent too, and are as they were: a page's margins, when it is scrolled.
+    """
 
     rects: tuple[Rect, ...]
+    same: tuple[Rect, ...] = ()
 
 
 @dataclass(frozen=True)

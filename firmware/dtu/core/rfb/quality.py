@@ -90,12 +90,12 @@ class QualityPolicy:
             self._bytes += size
         self._last = now
 
-    def updated(self, rects: Sequence[Rect], number: int, now: float) -> None:
-        """An update ended: what it changed, its number for `LossyTiles`."""
+    def updated(self, rects: Sequence[Rect], same: Sequence[Rect], number: int, now: float) -> None:
+        """An update ended: what it changed and what was the same, its number for `LossyTiles`."""
         pixels = sum(rect.width * rect.height for rect in rects)
         if self._asked is not None:
             answered = overlap(rects, self._asked.rects)
-            self._left -= answered
+            self._left -= answered + overlap(same, self._asked.rects)
             pixels -= answered
         self._recent.append((now, number, pixels))
         self._measure(now)

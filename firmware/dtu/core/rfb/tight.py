@@ -10,8 +10,8 @@ import numpy as np
 
 from dtu.core.rfb.events import Rect
 from dtu.core.rfb.framebuffer import Framebuffer, Pixels, check_work
+from dtu.core.rfb.jpegs import Crew, Jpegs
 from dtu.core.rfb.reader import Reader, Steps
-from dtu.core.rfb.turbojpeg import JpegDecoder
 from dtu.core.rfb.work import DIAGONAL_WORK, PACKED_PIXEL_WORK, RECT_WORK, STEP_PIXELS, Work
 from roamwire.errors import RemoteProtocolError
 
@@ -25,31 +25,40 @@ _STREAMS = 4
 class TightDecoder:
     """Decodes Tight rectangles into a framebuffer; holds the four zlib streams of a connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, crew: Crew | None = None) -> None:
         self._streams = [zlib.decompressobj() for _ in range(_STREAMS)]
-        self._decoder = JpegDecoder()
+        self.jpegs = Jpegs(crew)
         self.rest: Steps | None = None
+        self.same = False
 
     def decode(self, framebuffer: Framebuffer, rect: Rect, reader: Reader) -> None:
         """Take one rectangle, or raise `ShortError` and change nothing but the reader's place.
 
         Plain calls, not steps: a page has hundreds of rectangles, and a step costs as much as a
         small fill. If what is left to paint takes long it is in `rest`, which the caller takes and
-        runs to its end. Raises RemoteProtocolError on bytes that are no Tight.
+        runs to its end; `same` is true if nothing has changed. Raises RemoteProtocolError on bytes
+        that are no Tight.
         """
+        self.jpegs.settle_under(rect)
+        self.same = False
         control = reader.byte()
         kind = control >> 4
-        if kind == _FILL:
-            colour = int.from_bytes(reader.take(3), "big")
-            self._reset(control)
-            if rect.width * rect.height <= STEP_PIXELS:
-                framebuffer.area(rect)[...] = colour
-            else:
-                self.rest = framebuffer.fill(rect, colour)
-        elif kind == _JPEG:
+        if kind == _JPEG:
             data = reader.take(_compact_length(reader))
-            self._reset(control)
+            if control & 0x0F:
+                self._reset(control)
             self._jpeg(framebuffer, rect, data)
+        elif kind == _FILL:
+            red, green, blue = reader.take(3)
+            if control & 0x0F:
+                self._reset(control)
+            colour = red << 16 | green << 8 | blue
+            if rect.width * rect.height > STEP_PIXELS:
+                self.rest = framebuffer.fill(rect, colour)
+            elif framebuffer.is_filled(rect, colour):
+                self.same = True
+            else:
+                framebuffer.area(rect).fill(colour)
         elif kind < _FILL:
             self._basic(framebuffer, rect, reader, control)
         else:
@@ -57,10 +66,9 @@ class TightDecoder:
         framebuffer.work.left -= RECT_WORK
 
     def _reset(self, control: int) -> None:
-        if control & 0x0F:
-            for stream in range(_STREAMS):
-                if control & 1 << stream:
-                    self._streams[stream] = zlib.decompressobj()
+        for stream in range(_STREAMS):
+            if control & 1 << stream:
+                self._streams[stream] = zlib.decompressobj()
 
     def _basic(self, framebuffer: Framebuffer, rect: Rect, reader: Reader, control: int) -> None:
         check_work(rect)
@@ -86,7 +94,7 @@ class TightDecoder:
     def _jpeg(self, framebuffer: Framebuffer, rect: Rect, data: bytes) -> None:
         check_work(rect)
         framebuffer.work.left -= rect.width * rect.height * PACKED_PIXEL_WORK
-        self._decoder.decode(data, framebuffer.array, framebuffer.address, rect)
+        self.jpegs.add(framebuffer, rect, data)
         framebuffer.lossy.mark(rect)
 
     def _data(self, work: Work, reader: Reader, control: int, size: int) -> bytes:
@@ -109,13 +117,12 @@ class TightDecoder:
 
 def _compact_length(reader: Reader) -> int:
     """1 to 3 bytes, 7 bits each, lowest first; the third has 8: at most 4 MiB."""
-    length = 0
-    for shift in (0, 7):
-        byte = reader.byte()
-        length |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return length
-    return length | reader.byte() << 14
+    length = reader.byte()
+    if length >= 0x80:
+        length += (reader.byte() << 7) - 0x80
+        if length >= 0x4000:
+            length += (reader.byte() << 14) - 0x4000
+    return length
 
 
 def _palette(data: bytes) -> Pixels:
@@ -126,7 +133,7 @@ def _palette(data: bytes) -> Pixels:
 def _put_palette(framebuffer: Framebuffer, rect: Rect, palette: Pixels, data: bytes) -> None:
     indices = np.frombuffer(data, np.uint8).reshape(rect.height, rect.width)
     # Only where an index is possible that is none need all of them be looked at.
-    if len(palette) < 256 and data and (largest := int(np.max(indices))) >= len(palette):
+    if len(palette) < 256 and data and (largest := int(indices.max())) >= len(palette):
         raise RemoteProtocolError("tight-palette", f"{largest} of {len(palette)} colours")
     # mode="clip" spares numpy its own slower check of each index.
     framebuffer.area(rect)[...] = palette.take(indices, mode="clip")

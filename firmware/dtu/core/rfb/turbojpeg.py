@@ -9,7 +9,7 @@ import functools
 import struct
 from typing import NamedTuple
 
-from dtu.core.rfb.events import Bytes, Rect
+from dtu.core.rfb.events import Rect
 from roamwire.errors import RemoteProtocolError
 
 _LIBRARY = "libturbojpeg.so.0"
@@ -56,33 +56,54 @@ def library() -> ctypes.CDLL:
     return turbo
 
 
+class Job(NamedTuple):
+    """A JPEG that was looked at, and the memory that it goes to: what libturbojpeg is told."""
+
+    data: bytes
+    length: int
+    address: int
+    width: int
+    pitch: int
+    height: int
+
+
+class JpegReader:
+    """Looks at JPEGs before they are decoded; knows the header of the last one."""
+
+    def __init__(self) -> None:
+        self._known = Header(0, b"", b"")
+
+    def job(self, data: bytes, address: int, pitch: int, rect: Rect) -> Job:
+        """How to decode this into a rectangle of rows of `pitch` bytes that begin at `address`.
+
+        The caller knows that the rectangle is inside, and keeps the memory until the job is done.
+        Raises RemoteProtocolError unless the JPEG has just this size.
+        """
+        if not self._known.begins(data, rect):
+            self._known = read_header(data, rect)
+        x, y, width, height = rect
+        return tuple.__new__(
+            Job, (data, len(data), address + y * pitch + x * 4, width, pitch, height)
+        )
+
+
 class JpegDecoder:
     """One decompressor of libturbojpeg; for one thread at a time. Raises LibraryMissingError."""
 
     def __init__(self) -> None:
         self._turbo = library()
+        self._decompress = self._turbo.tjDecompress2
         self._handle = self._turbo.tjInitDecompress()
         if not self._handle:
             raise MemoryError("libturbojpeg makes no decompressor")
-        self._known = Header(0, b"", b"")
 
     def __del__(self) -> None:
         if handle := getattr(self, "_handle", None):
             self._turbo.tjDestroy(handle)
 
-    def decode(self, data: bytes, array: Bytes, address: int, rect: Rect) -> None:
-        """Decode into a rectangle of `array`, (height, width, 4) BGRX, whose memory is there.
-
-        The caller knows that the rectangle is inside. Raises RemoteProtocolError if the bytes are
-        no JPEG of just this size; what was decoded by then stays.
-        """
-        if not self._known.begins(data, rect):
-            self._known = read_header(data, rect)
-        pitch = array.shape[1] * 4
-        start = address + rect.y * pitch + rect.x * 4
-        if self._turbo.tjDecompress2(
-            self._handle, data, len(data), start, rect.width, pitch, rect.height, _BGRX, _FLAGS
-        ):
+    def decode(self, job: Job) -> None:
+        """Decode; RemoteProtocolError if the bytes are no JPEG, what was decoded by then stays."""
+        if self._decompress(self._handle, *job, _BGRX, _FLAGS):
             text = self._turbo.tjGetErrorStr2(self._handle) or b"?"
             raise RemoteProtocolError("jpeg", text.decode("utf-8", "replace"))
 

@@ -15,6 +15,10 @@ Target = npt.NDArray[np.uint32]
 _MAX_SINGLE_RECTS = 64
 """More rectangles are painted as their bounding box: cheaper than as many small copies."""
 
+_FULL_SHARE = 0.75
+"""So much of their bounding box that it is cheaper at once: whole rows are copied without a jump,
+which takes less than half the time of the same pixels in pieces."""
+
 
 class Composer:
     """Paints into lent pixels; keeps the session's frame, its pointer's shape and place.
@@ -67,8 +71,11 @@ class Composer:
             dirty += self._wipe_cursor(target)
             self._cursor = cursor
             dirty += self._cursor_rects()
-        if len(rects) > _MAX_SINGLE_RECTS:
-            rects = [bounding_box(rects)]
+        if len(rects) > 1:
+            box = bounding_box(rects)
+            pixels = sum(rect.width * rect.height for rect in rects)
+            if len(rects) > _MAX_SINGLE_RECTS or pixels >= _FULL_SHARE * box.width * box.height:
+                rects = [box]
         left, top = self._origin()
         for rect in rects:
             there = self._clip(Rect(rect.x + left, rect.y + top, rect.width, rect.height))
@@ -134,7 +141,10 @@ class Composer:
         if (x1 - x0, y1 - y0) != (rect.width, rect.height):
             area.fill(0)
         if x1 > x0 and y1 > y0:
-            target[y0:y1, x0:x1] = pixels[y0 - top : y1 - top, x0 - left : x1 - left]
+            source = pixels[y0 - top : y1 - top, x0 - left : x1 - left]
+            # By numpy's own loop: memmove takes up to ten times as long for rows of some lengths
+            # and places (glibc's "rep movsb" on AMD).
+            np.bitwise_and(source, 0xFFFFFF, out=target[y0:y1, x0:x1])
 
     def _cursor_rects(self) -> list[Rect]:
         cursor = self._cursor
