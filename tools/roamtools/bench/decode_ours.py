@@ -6,6 +6,7 @@ It is what a terminal does without TLS, which the other viewer has not got here 
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 
@@ -61,7 +62,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="decode_ours")
     for name in ("port", "width", "height"):
         parser.add_argument(name, type=int)
+    parser.add_argument("--processor", type=int, help="run on this one only")
     options = parser.parse_args(arguments)
+    if options.processor is not None:
+        os.sched_setaffinity(0, {options.processor})
     asyncio.run(_run(options.port, options.width, options.height))
     return 0
 

@@ -1,7 +1,8 @@
 """A server that plays a recording to one viewer, frame by frame. Measuring is not here.
 
 After each frame stands a fence; the next frame is sent when the viewer has answered it. So every
-viewer gets, decodes and draws each frame by itself, as fast as it can.
+viewer gets, decodes and draws each frame by itself, as fast as it can. With frames sent ahead it
+never waits for one.
 """
 
 import socket
@@ -32,8 +33,11 @@ class Replay:
         """Where the viewer must connect to on the loopback interface."""
         return int(self._listener.getsockname()[1])
 
-    def play(self, recording: Recording, warm: Callable[[], None]) -> None:
-        """Serve one viewer; `warm` is called when it has drawn the first frame, then the rest."""
+    def play(self, recording: Recording, warm: Callable[[], None], ahead: int = 1) -> None:
+        """Serve one viewer; `warm` is called when it has drawn the first frame, then the rest.
+
+        At most `ahead` frames are on their way without an answer.
+        """
         self._viewer, _ = self._listener.accept()
         self._viewer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._viewer.settimeout(PATIENCE_S)
@@ -44,20 +48,27 @@ class Replay:
         self._send(bytes(4))
         self._take(1)
         self._send(recording.head)
-        self._frame(0, recording.frames[0])
+        self._send_frame(0, recording.frames[0])
+        self._await_frame(0)
         warm()
-        for number, frame in enumerate(recording.frames[1:], 1):
-            self._frame(number, frame)
+        last = len(recording.frames) - 1
+        for number in range(1, last + ahead):
+            if number <= last:
+                self._send_frame(number, recording.frames[number])
+            if number >= ahead:
+                self._await_frame(number + 1 - ahead)
 
     def close(self) -> None:
         """Drop the viewer."""
         self._viewer.close()
         self._listener.close()
 
-    def _frame(self, number: int, frame: bytes) -> None:
+    def _send_frame(self, number: int, frame: bytes) -> None:
         payload = struct.pack(">QI", 0, number)
         self._send(frame + struct.pack(">B3xIB", _FENCE, _FENCE_REQUEST, 12) + payload)
-        while self._next_fence() != payload:
+
+    def _await_frame(self, number: int) -> None:
+        while self._next_fence() != struct.pack(">QI", 0, number):
             pass
 
     def _next_fence(self) -> bytes:
