@@ -54,12 +54,16 @@ class HeavyGateway:
                 if struct.pack(">BBHI", 4, 1, 0, 0x61) in data:
                     self.keys.append(time.monotonic())
             sender.cancel()
+            await sender
+        except ConnectionError:
+            pass
         finally:
-            writer.close()
+            writer.transport.abort()
+            await asyncio.sleep(0)  # it is closed in the loop's next round
 
     async def send(self, writer):
         await self.go.wait()
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
             while True:
                 writer.write(self.heavy)
                 await writer.drain()
