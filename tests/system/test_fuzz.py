@@ -26,8 +26,8 @@ def test_spoilt_streams_end_in_an_event_and_take_little(recorded, way):
     seen = way.run(20261123, BYTES, recorded)
     assert seen.mutated >= BYTES
     assert seen.bytes > 2 * BYTES
-    assert seen.updates > 10
-    assert len(seen.failed) > 8
+    assert seen.updates > 3
+    assert len(seen.failed) > 5
     assert seen.broken == []
 
 
