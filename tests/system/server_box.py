@@ -243,7 +243,7 @@ def _write_enrolment(root: Path, port: int) -> None:
     (root / "enrol").mkdir(mode=0o700)
     os.chown(root / "enrol", user, user)
     with (root / "server.toml").open("a") as file:
-        file.write(f'enrol_dir = "{root}/enrol"\nenrol_port = {port}\nhost = "server1"\n')
+        file.write(f'enrol_dir = "{root}/enrol"\nenrol_port = {port}\n')
 
 
 def _free_port() -> int:
@@ -293,5 +293,5 @@ def _write_files(root: Path, port: int, certificate: Path, key: Path) -> None:
     (root / "server.toml").write_text(
         f'group_dir = "{root}/group"\nidentity_cert = "{certificate}"\nidentity_key = "{key}"\n'
         f'run_dir = "{root}/run"\nstate_dir = "{root}/state"\ndisplay_port = {port}\n'
-        f'recipes_dir = "{root}/recipes"\nlog_level = "debug"\n'
+        f'recipes_dir = "{root}/recipes"\nlog_level = "debug"\nhost = "server1"\n'
     )
