@@ -55,10 +55,8 @@ class TightDecoder:
             colour = red << 16 | green << 8 | blue
             if rect.width * rect.height > STEP_PIXELS:
                 self.rest = framebuffer.fill(rect, colour)
-            elif framebuffer.is_filled(rect, colour):
-                self.same = True
             else:
-                framebuffer.area(rect).fill(colour)
+                self.same = not framebuffer.put_colour(rect, colour)
         elif kind < _FILL:
             self._basic(framebuffer, rect, reader, control)
         else:
@@ -94,6 +92,7 @@ class TightDecoder:
     def _jpeg(self, framebuffer: Framebuffer, rect: Rect, data: bytes) -> None:
         check_work(rect)
         framebuffer.work.left -= rect.width * rect.height * PACKED_PIXEL_WORK
+        framebuffer.touch(rect)
         self.jpegs.add(framebuffer, rect, data)
         framebuffer.lossy.mark(rect)
 
