@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from dtu.core.rfb import Cursor, Rect
+from dtu.core.rfb.events import bounding_box
 from dtu.core.words import Words
 from dtu.drivers.display import pygame_screen, words_page
 from dtu.drivers.display.base import ScreenError, origin
-from dtu.drivers.display.composer import Composer, bounding_box
+from dtu.drivers.display.composer import Composer
 from dtu.drivers.input.base import Key, Pointer
 
 WORDS = Words(26, "Looking for a server", "No server has answered yet. Trying again by itself.")

@@ -53,7 +53,7 @@ class Server:
         for path in (state, self.group / "secret"):
             os.chown(path, USERS["roamdesk"], USERS["roamdesk"])
         with self.box.config.open("a") as file:
-            file.write(f'control_port = {self.port}\nmdns = false\n')
+            file.write(f"control_port = {self.port}\nmdns = false\n")
             file.write(f"group_port = {_free_port()}\nbroadcast = false\n")
         self.box.start("launcherd")
         self.box.start("displayd", "roamdesk-display")

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dtu.core.rfb import CursorChanged, Failed, Rect, Resized, RfbClient, Updated
+from dtu.core.rfb.limits import MAX_UPDATE_RECTS
 
 RAW, COPY_RECT, TIGHT = 0, 1, 7
 CURSOR, DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE, LAST_RECT = -239, -223, -308, -224
@@ -238,3 +239,16 @@ def test_after_a_resize_nothing_is_the_same(client, server, feed):
     resize = server.rect(0, 0, 32, 16, DESKTOP_SIZE)
     events = feed(client, server.update(resize, server.fill(0, 0, 32, 16, 0, 0, 0)))
     assert events[-1] == Updated((Rect(0, 0, 32, 16),))
+
+
+def test_very_many_rectangles_are_told_as_what_holds_them(client, server, feed):
+    feed(client, server.update(server.fill(0, 0, 64, 48, 9, 9, 9)))
+    assert client.painted
+    dots = [server.fill(10 + n % 7, 5 + n % 11, 1, 1, n % 250, 0, 0) for n in range(5000)]
+    (event,) = feed(client, server.update(*dots))
+    assert len(event.rects) <= MAX_UPDATE_RECTS
+    assert event.rects[0] == Rect(10, 5, 7, 11)
+    again = [server.fill(0, 0, 1, 1, 9, 9, 9)] * 5000
+    (event,) = feed(client, server.update(*again))
+    assert len(event.same) == MAX_UPDATE_RECTS
+    assert set(event.rects) == {Rect(0, 0, 1, 1)}

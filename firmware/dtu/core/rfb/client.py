@@ -21,6 +21,7 @@ from dtu.core.rfb.events import (
     Resized,
     RfbEvent,
     Updated,
+    bounding_box,
 )
 from dtu.core.rfb.framebuffer import Framebuffer
 from dtu.core.rfb.jpegs import Crew
@@ -32,6 +33,7 @@ from dtu.core.rfb.limits import (
     MAX_NAME_BYTES,
     MAX_PIECE_BYTES,
     MAX_SCREENS,
+    MAX_UPDATE_RECTS,
 )
 from dtu.core.rfb.lossy import LossyTiles
 from dtu.core.rfb.plain import decode_hextile, decode_raw, decode_rre
@@ -302,13 +304,16 @@ class RfbClient:
                     yield self._short
                 if self._tight.rest is not None:
                     yield from self._slow_tight(self._tight.rest)
-                (same if self._tight.same else rects).append(rect)
+                if self._tight.same and len(same) < MAX_UPDATE_RECTS:
+                    same.append(rect)
+                else:
+                    _add(rects, rect)
             elif encoding in requests.PICTURES:
                 self._buffer.check_rect(rect)
                 self._tight.jpegs.settle()
                 yield from self._picture(rect, encoding)
                 work.left -= RECT_WORK
-                rects.append(rect)
+                _add(rects, rect)
             elif encoding == requests.LAST_RECT:
                 break
             else:
@@ -443,6 +448,13 @@ class RfbClient:
         if length > MAX_CUT_TEXT_BYTES:
             raise RemoteProtocolError("cut-text", f"{length} bytes")
         yield from _skip(length)
+
+
+def _add(rects: list[Rect], rect: Rect) -> None:
+    """Tell of one more; very many become the one that holds them all, as each costs its owner."""
+    if len(rects) == MAX_UPDATE_RECTS:
+        rects[:] = [bounding_box(rects)]
+    rects.append(rect)
 
 
 def _skip(count: int) -> Need:

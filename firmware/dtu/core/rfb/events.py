@@ -1,5 +1,6 @@
 """What an RFB client tells its owner: frozen values. How bytes become these is not here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +20,14 @@ class Rect(NamedTuple):
     y: int
     width: int
     height: int
+
+
+def bounding_box(rects: Sequence[Rect]) -> Rect:
+    """The smallest rectangle that holds them all; at least one is given."""
+    x, y = min(rect.x for rect in rects), min(rect.y for rect in rects)
+    right = max(rect.x + rect.width for rect in rects)
+    bottom = max(rect.y + rect.height for rect in rects)
+    return Rect(x, y, right - x, bottom - y)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -30,3 +30,6 @@ MAX_BATCH_EVENTS = 65536
 
 MAX_FENCE_BYTES = 64
 """The specification's own maximum for what a fence carries."""
+
+MAX_UPDATE_RECTS = 1024
+"""Told one by one of one update; a page that is scrolled has some hundreds, the protocol 65,535."""

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dtu.core.rfb import Cursor, Rect
-from dtu.core.rfb.events import Bytes
+from dtu.core.rfb.events import Bytes, bounding_box
 from dtu.drivers.display.base import origin
 
 Target = npt.NDArray[np.uint32]
@@ -78,11 +78,11 @@ class Composer:
                 rects = [box]
         assert self._frame is not None
         if self._frame.shape[:2] == target.shape:
-            pixels = self._frame.view("<u4")[:, :, 0]
+            source = self._frame.view("<u4")[:, :, 0]
             for rect in rects:
                 x, y, width, height = rect
                 there = slice(y, y + height), slice(x, x + width)
-                np.copyto(target[there], pixels[there])
+                np.copyto(target[there], source[there])
                 dirty.append(rect)
         else:
             dirty += self._update_within(rects, target)
@@ -186,11 +186,3 @@ class Composer:
             # Colours of a cursor carry their alpha already; 127 rounds to the nearest.
             drawn = shape + ((below * through + 127) // 255).astype(np.uint8)
             area[...] = drawn.view("<u4")[:, :, 0] & 0xFFFFFF
-
-
-def bounding_box(rects: Sequence[Rect]) -> Rect:
-    """The smallest rectangle that holds them all; at least one is given."""
-    x, y = min(rect.x for rect in rects), min(rect.y for rect in rects)
-    right = max(rect.x + rect.width for rect in rects)
-    bottom = max(rect.y + rect.height for rect in rects)
-    return Rect(x, y, right - x, bottom - y)

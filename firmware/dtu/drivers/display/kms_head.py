@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dtu.core.rfb import Rect
-from dtu.drivers.display.composer import bounding_box
+from dtu.core.rfb.events import bounding_box
 from dtu.drivers.display.drm import DPMS_OFF, DPMS_ON, Buffer, Card
 from dtu.drivers.display.monitors import Placed
 
