@@ -43,8 +43,8 @@ def test_the_bounds_bite(way):
 
 @pytest.mark.parametrize("most", [64_000_000, 1000])
 def test_a_broken_bound_is_the_exit_status(monkeypatch, capsys, most):
-    def run(seed, size, recorded):
-        seen = decoder.run(seed, size, recorded)
+    def run(seed, size, recorded, told):
+        seen = decoder.run(seed, size, recorded, told)
         seen.most_bytes = most
         return seen
 

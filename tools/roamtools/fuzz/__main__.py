@@ -15,14 +15,17 @@ import argparse
 import dataclasses
 import json
 import sys
+import time
 from collections.abc import Callable
 
 from roamtools.fuzz import decoder, socket_way
 from roamtools.fuzz.recordings import record_all
-from roamtools.fuzz.report import Report
+from roamtools.fuzz.report import Report, Told
 from roamtools.fuzz.streams import Stream
 
-WAYS: dict[str, Callable[[int, int, list[Stream]], Report]] = {
+TELL_S = 10.0
+
+WAYS: dict[str, Callable[[int, int, list[Stream], Told], Report]] = {
     "decoder": decoder.run,
     "socket": socket_way.run,
 }
@@ -43,7 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     recorded = [] if options.no_recordings else record_all()
     names = options.way or sorted(WAYS)
-    reports = [WAYS[name](options.seed, options.bytes, recorded) for name in names]
+    reports = [
+        WAYS[name](options.seed, options.bytes, recorded, _progress(options.bytes))
+        for name in names
+    ]
     if options.json:
         rows = {each.way: dataclasses.asdict(each) | {"broken": each.broken} for each in reports}
         print(json.dumps({"ways": rows}))
@@ -53,6 +59,23 @@ def main(arguments: list[str] | None = None) -> int:
         for bound in report.broken:
             print(f"{report.way}, seed {report.seed}: {bound}", file=sys.stderr)
     return 1 if any(report.broken for report in reports) else 0
+
+
+def _progress(size: int) -> Told:
+    """Says on standard error how far it is, now and then."""
+    started = last = time.monotonic()
+
+    def told(report: Report) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= TELL_S:
+            last = now
+            print(
+                f"{report.way}: {report.mutated} of {size} mutated bytes, {now - started:.0f} s",
+                file=sys.stderr,
+            )
+
+    return told
 
 
 def _sentence(report: Report) -> str:

@@ -6,7 +6,7 @@ import tracemalloc
 
 from dtu.core.rfb import Failed, Rect, RfbClient, Updated
 from dtu.core.rfb.work import TURN_WORK
-from roamtools.fuzz.report import Memory, Report
+from roamtools.fuzz.report import Memory, Report, Told, silent
 from roamtools.fuzz.streams import Spoilt, Stream, cases
 from roamwire.errors import LocalProtocolError
 
@@ -17,7 +17,7 @@ MOST_TURNS = 60
 """Of one read; then the decoder has shown that it can be interrupted, and the stream is left."""
 
 
-def run(seed: int, size: int, recorded: list[Stream]) -> Report:
+def run(seed: int, size: int, recorded: list[Stream], told: Told = silent) -> Report:
     """Decode so many mutated bytes; what is raised is a bug, and is not caught."""
     report = Report("decoder", seed)
     tracemalloc.start()
@@ -26,6 +26,7 @@ def run(seed: int, size: int, recorded: list[Stream]) -> Report:
             if report.mutated >= size:
                 return report
             _decode(stream, rng, report)
+            told(report)
     finally:
         tracemalloc.stop()
     raise AssertionError("the streams never end")

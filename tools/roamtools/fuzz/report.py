@@ -1,6 +1,7 @@
 """What a run of the fuzzer has seen, its bounds, and how memory is measured. Decodes nothing."""
 
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +50,14 @@ class Report:
     def refuse(self, reason: str) -> None:
         """Count why a stream was given up."""
         self.failed[reason] = self.failed.get(reason, 0) + 1
+
+
+Told = Callable[[Report], None]
+"""Hears of the report after each stream."""
+
+
+def silent(report: Report) -> None:
+    """Nobody wants to hear."""
 
 
 class Memory:

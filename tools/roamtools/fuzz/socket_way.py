@@ -21,7 +21,7 @@ from dtu.drivers.display.base import Screen
 from dtu.drivers.display.pygame_screen import open_screen
 from roamtools.fuzz.decoder import framebuffer_bytes
 from roamtools.fuzz.hostile_server import Files, hostile_server, make_group
-from roamtools.fuzz.report import Memory, Report
+from roamtools.fuzz.report import Memory, Report, Told, silent
 from roamtools.fuzz.streams import Spoilt, Stream
 from roamtools.lab.rpc import Refusal
 
@@ -34,14 +34,14 @@ PATIENCE_S = 30.0
 SIZE = (320, 200)
 
 
-def run(seed: int, size: int, recorded: list[Stream]) -> Report:
+def run(seed: int, size: int, recorded: list[Stream], told: Told = silent) -> Report:
     """Decode so many mutated bytes; RuntimeError for what is raised on the event loop."""
     with tempfile.TemporaryDirectory() as name:
         gateway, terminal = make_group(Path(name))
-        with hostile_server(gateway, seed, recorded) as told:
+        with hostile_server(gateway, seed, recorded) as said:
             tracemalloc.start()
             try:
-                return asyncio.run(_Way(told, terminal, Report("socket", seed)).run(size))
+                return asyncio.run(_Way(said, terminal, Report("socket", seed)).run(size, told))
             finally:
                 tracemalloc.stop()
 
@@ -67,8 +67,8 @@ class _Frames:
 class _Way:
     """One terminal that attaches again and again."""
 
-    def __init__(self, told: IO[bytes], files: Files, report: Report) -> None:
-        self._told = told
+    def __init__(self, said: IO[bytes], files: Files, report: Report) -> None:
+        self._said = said
         self._files = files
         self._report = report
         self._view: SessionView | None = None
@@ -78,8 +78,8 @@ class _Way:
         self._lost: str | None = None
         self._trouble: list[dict[str, Any]] = []
 
-    async def run(self, size: int) -> Report:
-        port = json.loads(await asyncio.to_thread(self._told.readline))
+    async def run(self, size: int, told: Told) -> Report:
+        port = json.loads(await asyncio.to_thread(self._said.readline))
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda loop, what: self._trouble.append(what))
         screen = open_screen("headless", *SIZE)
@@ -98,6 +98,7 @@ class _Way:
         with patch.object(SessionView, "receive", tapped):
             while self._report.mutated < size:
                 await self._one(link, port, screen)
+                told(self._report)
         screen.close()
         return self._report
 
@@ -148,7 +149,7 @@ class _Way:
     def _event(self, event: LinkEvent) -> None:
         match event:
             case LinkOpened():
-                length, runs = json.loads(self._told.readline())
+                length, runs = json.loads(self._said.readline())
                 self._sent = (length, Spoilt(b"", tuple((start, end) for start, end in runs)))
             case LinkLost():
                 self._lost = event.reason
