@@ -114,6 +114,8 @@ def test_a_client_refuses_what_is_no_layout():
 
 
 def test_scan_codes_go_to_a_server_that_takes_them(client, server, feed):
+    client.send_extended_key(0, 0xE048, True)
+    assert client.data_to_send() == b"", "a key without a name, to a server that wants names"
     client.send_extended_key(0xFF52, 0xE048, True)
     assert client.data_to_send() == struct.pack(">BBHI", 4, 1, 0, 0xFF52)
     assert feed(client, server.update(server.rect(0, 0, 0, 0, EXTENDED_KEYS))) == [Updated(())]

@@ -252,3 +252,16 @@ def test_very_many_rectangles_are_told_as_what_holds_them(client, server, feed):
     (event,) = feed(client, server.update(*again))
     assert len(event.same) == MAX_UPDATE_RECTS
     assert set(event.rects) == {Rect(0, 0, 1, 1)}
+
+
+def test_tiny_pieces_take_no_more_memory_than_their_bytes(client, server, feed):
+    length = bytes((0xFF, 0xFF, 0xFE))  # 4 MB, of which a twentieth comes
+    feed(client, server.update(server.tight(0, 0, 64, 48, b"\x90" + length)))
+    tracemalloc.start()
+    try:
+        for number in range(60_000):
+            client.receive_data(struct.pack(">H", number))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000

@@ -196,3 +196,16 @@ def test_bytes_that_are_no_zlib(client, server, feed):
     body = struct.pack(">I", 20) + b"this is not zlib data"[:20]
     data = server.update(server.rect(0, 0, 16, 16, ZRLE, body))
     assert failure(feed(client, data)) == "zrle-zlib"
+
+
+def test_nothing_is_kept_of_what_comes_after_the_end_of_the_stream(client, server, feed):
+    ended = zlib.compress(b"\x01\x02\x03\x04")
+    length = 64 * 48 * 5
+    head = server.rect(0, 0, 64, 48, ZRLE, struct.pack(">I", length) + ended)
+    events = feed(client, server.update(head + bytes(length - len(ended))))
+    assert failure(events) == "zrle-zlib"
+
+
+def test_more_bytes_than_the_pixels_can_take_are_refused_at_once(client, server, feed):
+    head = server.rect(0, 0, 64, 48, ZRLE, struct.pack(">I", 0xFFFFFFFF))
+    assert failure(feed(client, server.update(head))) == "zrle-size"

@@ -170,11 +170,11 @@ class RfbClient:
         """Press or release a key by its scan code, which every keyboard layout understands.
 
         `code` is XT set 1, with 0xe0 in the high byte where the key has that prefix. A server that
-        does not take scan codes, or a code of 0, gets the keysym alone.
+        does not take scan codes, or a code of 0, gets the keysym alone; if that is 0 too, nothing.
         """
         if self._extended_keys and code:
             self._send(requests.extended_key_event(keysym, code, down))
-        else:
+        elif keysym:
             self.send_key(keysym, down)
 
     def send_pointer(self, x: int, y: int, buttons: int) -> None:

@@ -11,6 +11,9 @@ Steps = Generator[int, bytes, None]
 """The rest of a rectangle whose bytes are all here: yields 0 only."""
 
 
+_SMALL_BYTES = 4096
+
+
 class ShortError(Exception):
     """More bytes are needed than have come: `end` counts from the first byte of the reader."""
 
@@ -31,7 +34,7 @@ class Reader:
     def __init__(self) -> None:
         self.data = b""
         self.at = 0
-        self._coming: list[bytes] = []
+        self._coming: list[bytes | bytearray] = []
         self._later = 0
         self._fed = 0
 
@@ -40,8 +43,13 @@ class Reader:
         return len(self.data) - self.at + self._later
 
     def feed(self, data: bytes) -> None:
-        """Keep what has come."""
-        self._coming.append(data)
+        """Keep what has come; small pieces together, as each by itself takes 33 bytes more."""
+        if len(data) >= _SMALL_BYTES:
+            self._coming.append(data)
+        elif self._coming and isinstance(self._coming[-1], bytearray):
+            self._coming[-1] += data
+        else:
+            self._coming.append(bytearray(data))
         self._later += len(data)
         self._fed += len(data)
 
@@ -55,7 +63,9 @@ class Reader:
         if self._later:
             if self.at < len(self.data):
                 self._coming.insert(0, self.data[self.at :])
-            self.data = self._coming[0] if len(self._coming) == 1 else b"".join(self._coming)
+            first = self._coming[0]
+            alone = len(self._coming) == 1 and isinstance(first, bytes)
+            self.data = bytes(first) if alone else b"".join(self._coming)
             self.at = 0
             self._coming = []
             self._later = 0

@@ -16,6 +16,12 @@ _SIDE = 64
 _RAW, _SOLID, _PLAIN_RLE, _FIRST_PALETTE_RLE = 0, 1, 128, 130
 _MOST_PACKED = 16
 
+_MOST_PIXEL_BYTES = 5
+"""A run of one pixel has four; zlib adds a few to what it cannot pack."""
+
+_MOST_MORE_BYTES = 4 * MAX_PIECE_BYTES
+"""Flushes, and the tiles' own headers."""
+
 
 class ZrleDecoder:
     """Decodes ZRLE rectangles into a framebuffer; holds the zlib stream of a connection."""
@@ -26,6 +32,8 @@ class ZrleDecoder:
     def decode(self, framebuffer: Framebuffer, rect: Rect) -> Need:
         """Parse one rectangle, of which never more than a piece is held unpacked."""
         left = int.from_bytes((yield 4), "big")
+        if left > rect.width * rect.height * _MOST_PIXEL_BYTES + _MOST_MORE_BYTES:
+            raise RemoteProtocolError("zrle-size", f"{left} bytes for {rect}")
         tiles = Reader()
         for tile in _tiles(rect):
             if framebuffer.work.left <= 0:
@@ -51,9 +59,13 @@ class ZrleDecoder:
 
     def _unpack(self, packed: bytes) -> bytes:
         try:
-            return self._stream.decompress(packed, MAX_PIECE_BYTES)
+            data = self._stream.decompress(packed, MAX_PIECE_BYTES)
         except zlib.error as error:
             raise RemoteProtocolError("zrle-zlib", str(error)) from None
+        if self._stream.unused_data:
+            # It would be kept, and grow with each further piece.
+            raise RemoteProtocolError("zrle-zlib", "bytes after the end of the stream")
+        return data
 
 
 def _tiles(rect: Rect) -> Iterator[Rect]:
