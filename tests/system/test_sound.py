@@ -19,6 +19,7 @@ pytestmark = pytest.mark.system
 # On a machine whose processors are both busy with other things; `tools/bench sound` measures how it
 # is on a quiet one.
 SILENT_SHARE = 0.2
+LONGEST_GAP_S = 0.5
 HZ_ERROR = 1.0
 PURITY = 0.9
 AT_ONCE_S = 0.5
@@ -67,6 +68,7 @@ def assert_tone(place, source, hz, seconds=2):
     assert heard.hz == pytest.approx(hz, abs=HZ_ERROR), heard
     assert heard.purity >= PURITY, heard
     assert heard.silent_share < SILENT_SHARE, heard
+    assert heard.longest_gap < LONGEST_GAP_S, heard
 
 
 def test_what_a_session_plays_is_heard_at_its_desk(lab, playing):

@@ -35,23 +35,31 @@ class Recording:
     height: int
     head: bytes
     frames: tuple[bytes, ...]
+    seconds: float
+    """Of wall time, from the first frame to the last, in which the server made the others."""
 
     @property
     def size(self) -> int:
         """Bytes of all frames but the first."""
         return sum(map(len, self.frames[1:]))
 
+    @property
+    def server_fps(self) -> float:
+        """Frames a second that the server made."""
+        return (len(self.frames) - 1) / self.seconds
+
 
 def record(scene: str, frames: int) -> Recording:
     """A recording of so many frames after the first; raises Refusal if it does not come about."""
     with tempfile.TemporaryDirectory() as folder, _session(Path(folder), scene) as rfb:
-        return _cut(scene, _receive(rfb, frames + 1))
+        return _cut(scene, *_receive(rfb, frames + 1))
 
 
-def _receive(rfb: Path, frames: int) -> bytes:
-    """All bytes of a connection until so many frames have come."""
+def _receive(rfb: Path, frames: int) -> tuple[bytes, float]:
+    """All bytes of a connection until so many frames have come, and the seconds since the first."""
     client = RfbClient((Rect(0, 0, WIDTH, HEIGHT),))
     data = bytearray()
+    first = None
     deadline = time.monotonic() + RECORD_S
     with socket.socket(socket.AF_UNIX) as server:
         server.connect(str(rfb))
@@ -70,11 +78,14 @@ def _receive(rfb: Path, frames: int) -> bytes:
             while (event := client.next_event()) is not None:
                 if isinstance(event, Failed) or not piece:
                     raise Refusal(f"the session ended: {event}")
-                frames -= client.painted and _is_frame(event)
-    return bytes(data)
+                if client.painted and _is_frame(event):
+                    frames -= 1
+                    first = first or time.monotonic()
+    assert first is not None
+    return bytes(data), time.monotonic() - first
 
 
-def _cut(name: str, data: bytes) -> Recording:
+def _cut(name: str, data: bytes, seconds: float) -> Recording:
     """Find where updates end by feeding a second client step by step."""
     client = RfbClient()
     ends: list[int] = []
@@ -91,7 +102,7 @@ def _cut(name: str, data: bytes) -> Recording:
     starts = [head, *ends]
     frames = tuple(data[start:end] for start, end in zip(starts, ends, strict=False))
     height, width = client.framebuffer.shape[:2]
-    return Recording(name, width, height, data[_INIT_AT:head], frames)
+    return Recording(name, width, height, data[_INIT_AT:head], frames, seconds)
 
 
 def _is_frame(event: object) -> bool:

@@ -55,7 +55,10 @@ def _none(*names: str) -> tuple[Promise, ...]:
 
 PROMISES: Mapping[str, tuple[Promise, ...]] = {
     "hotdesk-piv": (Promise(("added_p95_ms", "*"), at_most=150),),
-    "decode": (Promise(("cases", "*", "ratio_to_vncviewer"), at_least=1.0),),
+    "decode": (
+        Promise(("cases", "*", "ratio_to_vncviewer"), at_least=1.0),
+        Promise(("cases", "video", "one_core_of_goal"), at_least=1.0),
+    ),
     "dtu": (
         Promise(("rss_mb",), at_most=120),
         Promise(("idle_cpu_percent",), at_most=1),
