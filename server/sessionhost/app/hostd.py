@@ -47,6 +47,7 @@ from sessionhost.adapters.policy_file import load_policy
 from sessionhost.adapters.registry_sqlite import SqliteRegistry
 from sessionhost.adapters.tls import server_context
 from sessionhost.app.admin import AdminServer
+from sessionhost.adapters.revoked_file import RevokedFile
 from sessionhost.app.config import ServerConfig
 from sessionhost.app.daemon import on_reload, run_daemon, unix_user, until_stopped
 from sessionhost.app.errands import Errands
@@ -98,6 +99,8 @@ class HostDaemon:
         self._blocks.compact(group.blocks)
         loaded = load_policy(config.group_dir)
         standing.policy = loaded.digest
+        self._revoked = RevokedFile(config.revoked_path)
+        self._revoked.publish(group.blocks.blocked_dtus())
         self.core = ServerCore(
             group,
             rng,
@@ -356,6 +359,7 @@ class HostDaemon:
             action.width or width,
             action.height or height,
         )
+                self._revoked.publish(self.core.group.blocks.blocked_dtus())
         try:
             await self._launcher.start(order)
         except LauncherUnavailable as error:
