@@ -117,10 +117,12 @@ class AuditLog:
 
     def _follow_file(self) -> None:
         """The end of the chain as the file has it now: another process may have written."""
-        with contextlib.suppress(FileNotFoundError):
-            status = self._path.stat()
-            if self._fd >= 0 and os.fstat(self._fd).st_ino != status.st_ino:
-                self._forget_file()
+        try:
+            moved = self._fd >= 0 and os.fstat(self._fd).st_ino != self._path.stat().st_ino
+        except FileNotFoundError:
+            moved = True  # roamctl has rotated it, and nobody has written since
+        if moved:
+            self._forget_file()
         if self._fd < 0:
             self._fd = _open(self._path, os.O_RDWR | os.O_APPEND)
         size = os.fstat(self._fd).st_size
