@@ -22,6 +22,7 @@ from roamwire.tokens import Token
 from sessionhost.adapters.attachments import AttachmentFile
 from sessionhost.adapters.audit_log import AuditLog, load_audit_key
 from sessionhost.adapters.block_file import BlockFile
+from sessionhost.adapters.audit_server import AuditServer
 from sessionhost.adapters.control_server import ControlServer
 from sessionhost.adapters.display_client import (
     DisplayClient,
@@ -111,7 +112,10 @@ class HostDaemon:
         self._audit = AuditLog(config.audit_path, config.host, load_audit_key(config.group_dir))
         self._registry = SqliteRegistry(config.registry_path)
         self._attachments = AttachmentFile(config.run_dir / "attachments.json")
-        self._control = ControlServer(server_context(config), self)
+        logs = AuditServer(
+            config.audit_path, config.host, lambda: self.core.group.secrets, self._audit.write
+        )
+        self._control = ControlServer(server_context(config), self, logs.protocol)
         self._socket = GroupSocket(
             config.group_port, self._datagram, self._refused, config.multicast_group
         )
