@@ -17,12 +17,13 @@ from pathlib import Path
 from roamwire.addresses import Address
 from roamwire.datagrams import Interface
 from roamwire.notices import DisconnectReason
+from roamwire.settings import SettingsError
 from roamwire.signing import GroupSecrets
 from roamwire.tokens import Token
 from sessionhost.adapters.attachments import AttachmentFile
 from sessionhost.adapters.audit_log import AuditLog, load_audit_key
-from sessionhost.adapters.block_file import BlockFile
 from sessionhost.adapters.audit_server import AuditServer
+from sessionhost.adapters.block_file import BlockFile
 from sessionhost.adapters.control_server import ControlServer
 from sessionhost.adapters.display_client import (
     DisplayClient,
@@ -46,11 +47,11 @@ from sessionhost.adapters.launcher_client import (
 from sessionhost.adapters.mdns import Announcement
 from sessionhost.adapters.policy_file import load_policy
 from sessionhost.adapters.registry_sqlite import SqliteRegistry
+from sessionhost.adapters.revoked_file import RevokedFile
 from sessionhost.adapters.tls import server_context
 from sessionhost.app.admin import AdminServer
-from sessionhost.adapters.revoked_file import RevokedFile
 from sessionhost.app.config import ServerConfig
-from sessionhost.app.daemon import on_reload, run_daemon, unix_user, until_stopped
+from sessionhost.app.daemon import StartError, on_reload, run_daemon, unix_user, until_stopped
 from sessionhost.app.errands import Errands
 from sessionhost.core import actions
 from sessionhost.core.announcing import Standing
@@ -98,10 +99,10 @@ class HostDaemon:
         self._blocks = BlockFile(config.block_path)
         self._blocks.load(group.blocks)
         self._blocks.compact(group.blocks)
-        loaded = load_policy(config.group_dir)
-        standing.policy = loaded.digest
         self._revoked = RevokedFile(config.revoked_path)
         self._revoked.publish(group.blocks.blocked_dtus())
+        loaded = load_policy(config.group_dir)
+        standing.policy = loaded.digest
         self.core = ServerCore(
             group,
             rng,
@@ -140,10 +141,20 @@ class HostDaemon:
         return load_secrets(config.group_dir, classic=config.accept_classic_signature)
 
     def _reload(self) -> None:
-        """SIGHUP: other secrets at once, other certificates for new links; no link is dropped."""
+        """SIGHUP: other secrets and policy at once, other certificates for new links.
+
+        No link is dropped. All is read before anything is changed.
+        """
         tls, secrets = server_context(self._config), self._secrets()
+        try:
+            loaded = load_policy(self._config.group_dir)
+        except SettingsError as error:
+            raise StartError(str(error)) from error
         self.core.group.secrets = secrets
         self._control.renew(tls)
+        self._errands.follow(loaded.policy)
+        self.core.change_policy(loaded.policy, loaded.digest, time.monotonic())
+        self._pump()
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then say farewell."""
@@ -348,6 +359,7 @@ class HostDaemon:
                 self._attachments.keep(action.session, action.epoch, action.last_connected)
             case actions.KeepBlocks():
                 self._blocks.keep(action.entries)
+                self._revoked.publish(self.core.group.blocks.blocked_dtus())
             case actions.Audit():
                 self._audit.write(action.record)
             case actions.Report():
@@ -363,7 +375,6 @@ class HostDaemon:
             action.width or width,
             action.height or height,
         )
-                self._revoked.publish(self.core.group.blocks.blocked_dtus())
         try:
             await self._launcher.start(order)
         except LauncherUnavailable as error:

@@ -78,6 +78,11 @@ class AuthenticationManager:
         self._sessions = sessions
         self._outbox = outbox
 
+    def change_policy(self, policy: Policy) -> None:
+        """What is judged from now on is judged by this one; what was counted stays."""
+        self._policy = self._prover.policy = policy
+        self._throttle.user_tries = policy.user_tries
+
     @property
     def dropped(self) -> Counter[str]:
         """What was not heeded, by reason."""
