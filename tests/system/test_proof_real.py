@@ -208,6 +208,8 @@ def test_a_login_by_pam(server):
         ask = desk.insert(Token("pseudo", desk.name))
         assert ask.what is Question.LOGIN
         assert user_of(desk.type(ask, PASSWORD, "alice")) == "alice"
+        homes = server.box.root / "state" / "homes"
+        wait_for(lambda: f"user=alice desk={desk.name} " in homes.read_text(), what="it is kept")
 
 
 def test_a_wrong_password_and_then_the_right_one(server):

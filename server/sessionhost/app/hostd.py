@@ -32,6 +32,7 @@ from sessionhost.adapters.display_client import (
     DisplayUp,
 )
 from sessionhost.adapters.group_socket import GroupSocket
+from sessionhost.adapters.home_file import HomeFile
 from sessionhost.adapters.interfaces import InterfaceWatch
 from sessionhost.adapters.keyfiles import load_secrets
 from sessionhost.adapters.launcher_client import (
@@ -110,6 +111,8 @@ class HostDaemon:
             display_port=config.display_port,
             policy=loaded.policy,
         )
+        self._homes = HomeFile(config.home_path)
+        self.core.authentication.were_at_home(self._homes.load(time.time_ns() // 1_000_000))
         self._audit = AuditLog(config.audit_path, config.host, load_audit_key(config.group_dir))
         self._registry = SqliteRegistry(config.registry_path)
         self._attachments = AttachmentFile(config.run_dir / "attachments.json")
@@ -360,6 +363,8 @@ class HostDaemon:
             case actions.KeepBlocks():
                 self._blocks.keep(action.entries)
                 self._revoked.publish(self.core.group.blocks.blocked_dtus())
+            case actions.AtHome():
+                self._homes.note(action.user, action.dtu, time.time_ns() // 1_000_000)
             case actions.Audit():
                 self._audit.write(action.record)
             case actions.Report():
