@@ -365,6 +365,17 @@ def login_at():
     return bench
 
 
+def test_a_server_may_change_its_mind_about_people_without_a_card():
+    bench = login_at()
+    bench.hear(control.Welcome("s1", 500, 1500, login=False))
+    assert message(bench).notes == ("menu",)
+    assert bench.terminal.key_receiver == ""
+    bench.hear(control.Welcome("s1", 500, 1500, login=True))
+    assert message(bench).notes == ("menu", "login")
+    assert bench.terminal.key_receiver == "sign in"
+    assert not bench.terminal.dropped
+
+
 def test_who_has_no_card_signs_in():
     bench = login_at()
     assert message(bench).notes == ("menu", "login")

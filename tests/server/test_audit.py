@@ -104,6 +104,20 @@ def test_two_writers_make_one_chain(tmp_path):
     assert flaws(lines) == []
 
 
+def test_a_writer_follows_when_another_one_has_rotated(tmp_path, monkeypatch):
+    hostd, roamctl = (AuditLog(tmp_path / "log", "s1", KEY) for _ in range(2))
+    hostd.write(Record("card", "in"))
+    with monkeypatch.context() as patch:
+        patch.setattr(audit_log, "MAX_FILE_BYTES", 1)
+        roamctl.write(Record("admin", "token add", "root"))
+    hostd.write(Record("card", "out"))
+    for log in (hostd, roamctl):
+        log.close()
+    old, new = ((tmp_path / name).read_text().splitlines() for name in ("log.1", "log"))
+    assert (len(old), len(new)) == (2, 1)
+    assert flaws([*old, *new]) == []
+
+
 def test_files_are_rotated_bounded_and_one_chain(tmp_path, monkeypatch):
     monkeypatch.setattr(audit_log, "MAX_FILE_BYTES", 1500)
     monkeypatch.setattr(audit_log, "MAX_FILES", 3)

@@ -9,15 +9,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from roamwire import enrolment
+from roamwire.blocks import dtu_key
 from roamwire.enrolment import Check, Current, Enrol, Enrolled, Pending, Refusal, Renew
 from roamwire.errors import RemoteProtocolError
 from roamwire.identity import Identity
 from sessionhost.adapters import certificates, pki
 from sessionhost.adapters.enrol_server import Peer
 from sessionhost.adapters.keyfiles import write_private, write_public
+from sessionhost.adapters.revoked_file import RevokedFile, RevokedList
 from sessionhost.app.config import load_config
 from sessionhost.app.daemon import StartError
-from sessionhost.app.enrold import EnrolDaemon
+from sessionhost.app.enrold import UNKNOWN_RETRY_MS, EnrolDaemon
 
 LIFE_S = 1000
 
@@ -55,7 +57,8 @@ def folder(tmp_path):
     (tmp_path / "enrol").mkdir()
     (tmp_path / "group" / "policy.toml").write_text('enrolment = "open"\n')
     (tmp_path / "server.toml").write_text(
-        'host = "s1"\ngroup_dir = "group"\nenrol_dir = "enrol"\nidentity_cert = "server.crt"\n'
+        'host = "s1"\ngroup_dir = "group"\nenrol_dir = "enrol"\nrun_dir = "run"\n'
+        'identity_cert = "server.crt"\n'
         f'identity_key = "server.key"\nterminal_certificate_s = {LIFE_S}\n'
     )
     return tmp_path
@@ -94,6 +97,26 @@ def test_a_revoked_name_is_neither_enrolled_nor_renewed(daemon, revoked, desk_ca
     assert ask(daemon, Desk().asks, desk.stranger).code is Refusal.BLOCKED, "with any key"
     revoked.clear()
     assert isinstance(ask(daemon, desk.asks, desk.stranger), Enrolled)
+
+
+def test_enrold_goes_by_what_hostd_has_published(folder, desk_ca, caplog):
+    config = load_config(folder / "server.toml")
+    daemon = EnrolDaemon(config, RevokedList(config.revoked_path).is_revoked)
+    desk = Desk()
+    peer, told = desk.certified(desk_ca), RevokedFile(config.revoked_path)
+    for line, who in ((desk.asks, desk.stranger), (Renew(desk.csr), peer)):
+        refused = ask(daemon, line, who)
+        assert refused.code is Refusal.NO_AUTHORITY, "hostd has not said who is revoked"
+        assert refused.retry_ms == UNKNOWN_RETRY_MS
+    assert isinstance(ask(daemon, Check(), peer), Current)
+    assert caplog.text.count("until hostd says who is revoked") == 1
+    told.publish([dtu_key("desk2")])
+    assert isinstance(ask(daemon, Renew(desk.csr), peer), Enrolled)
+    told.publish([dtu_key("desk1"), dtu_key("desk2")])
+    assert ask(daemon, Renew(desk.csr), peer).code is Refusal.BLOCKED
+    told.publish([])
+    assert isinstance(ask(daemon, Renew(desk.csr), peer), Enrolled)
+    daemon._store.close()
 
 
 def test_a_certificate_is_renewed_in_its_second_half(daemon, desk_ca):

@@ -29,6 +29,7 @@ from roamwire.proof import Proof
 from roamwire.tickets import verify
 from roamwire.tokens import Token
 from sessionhost.core.actions import (
+    AtHome,
     CheckPassword,
     PasswordResult,
     Register,
@@ -288,6 +289,40 @@ def test_a_password_in_a_ticket_is_that_users_alone():
     site.registry[token] = Registration("bob", True)
     desk.follow(token)
     assert [(ask.what, ask.user) for ask in desk.told(Ask)] == [(Question.PASSWORD, "bob")]
+
+
+def test_a_user_is_at_home_at_their_desk_after_a_restart_too():
+    site = site_of(policy=Policy(login=True, user_tries=1))
+    home = site.desk("s1")
+    home.insert(DESK1)
+    home.type("secret", "alice")
+    assert site.actions(AtHome) == [AtHome("alice", "desk1")]
+    guesser = site.desk("s1")
+
+    def everybody_tries_after_a_restart(homes):
+        site.kill("s1")
+        site.boot("s1")
+        site.core("s1").authentication.were_at_home(homes)
+        site.run(1.0)
+        for desk in (home, guesser):
+            desk.lines.clear()
+            desk.connect("s1")
+            desk.insert(Token("pseudo", desk.name))
+        guesser.type("guess", "alice")
+        home.type("secret", "alice")
+
+    everybody_tries_after_a_restart([])
+    assert codes(home) == [NoticeCode.TOO_MANY_TRIES]
+    everybody_tries_after_a_restart([(each.user, each.dtu) for each in site.actions(AtHome)])
+    assert len(shown(home)) == 1
+
+
+def test_a_copied_card_makes_nobody_at_home():
+    site = site_of()
+    site.desk("s1").insert(ALICE)
+    site.run(1.0)
+    assert site.sessions()
+    assert site.actions(AtHome) == []
 
 
 # Self-registration

@@ -5,16 +5,19 @@ import os
 
 import pytest
 
+from fakes.cards import RealCard
 from roamwire.blocks import dtu_key, token_key
 from roamwire.tokens import Token
-from sessionhost.adapters import audit_log
+from sessionhost.adapters import audit_log, users
 from sessionhost.adapters.audit_log import AuditLog
 from sessionhost.adapters.block_file import BlockFile
 from sessionhost.adapters.keyfiles import load_secret
-from sessionhost.app import roamctl_blocks
+from sessionhost.adapters.users import user_name
+from sessionhost.app import roamctl_blocks, roamctl_cards, roamctl_status
+from sessionhost.app.admin import with_person
 from sessionhost.app.roamctl import main
 from sessionhost.app.roamctl_status import HostdAwayError
-from sessionhost.core.audit import Record
+from sessionhost.core.audit import Record, card_name
 from sessionhost.core.blocks import BlockSet
 
 CARD, OTHER = Token("uid", "04a1b2c3"), Token("uid", "04ffffff")
@@ -24,6 +27,8 @@ CARD, OTHER = Token("uid", "04a1b2c3"), Token("uid", "04ffffff")
 def server(tmp_path, monkeypatch):
     """A server's folders, as `roamctl server issue` makes them; hostd does not run."""
     monkeypatch.setattr(audit_log, "JOURNAL", tmp_path / "no journal here")
+    monkeypatch.setattr(users, "LOGIN_UID", tmp_path / "nobody logged in")
+    monkeypatch.delenv("SUDO_USER", raising=False)
 
     def away(_path, _question):
         raise HostdAwayError("hostd is not running here")
@@ -127,7 +132,6 @@ def test_what_roamctl_changes_stands_in_the_log_under_the_unix_user(run, log, mo
     monkeypatch.setenv("SUDO_USER", "bob")
     run("token", "add", CARD, "nobody")
     run("token", "disable", CARD)
-    run("token", "disable", OTHER, status=1)  # nothing was changed
     run("token", "lost", CARD)
     run("dtu", "revoke", "desk7")
     added, disabled, lost, revoked = json.loads(run("audit", "--what", "admin", "--json"))[
@@ -142,6 +146,106 @@ def test_what_roamctl_changes_stands_in_the_log_under_the_unix_user(run, log, mo
     assert revoked["dtu"] == "desk7"
     assert CARD.value not in log.read_text()
     assert "whole" in run("audit", "--verify")
+
+
+def admin(run):
+    records = json.loads(run("audit", "--what", "admin", "--json"))["records"]
+    return [
+        (e["decision"], e.get("dtu", ""), e.get("reason", ""), e.get("card", "")) for e in records
+    ]
+
+
+def test_card_reader_terminal_and_group_commands_stand_in_the_log(run, server, tmp_path):
+    card = RealCard("p256")
+    pem, group = tmp_path / "card.pem", server.parent / "group"
+    pem.write_bytes(card.pem)
+    (server.parent / "enrol").mkdir()
+    server.write_text(server.read_text() + 'enrol_dir = "enrol"\n')
+    run("card", "add", "--certificate", pem, "--user", "nobody")
+    run("reader", "add", "desk9")
+    run("reader", "remove", "desk9")
+    run("dtu", "preregister", "desk7")
+    run("dtu", "forget", "desk7")
+    run("group", "rotate-secret", "--dir", group, "--prepare")
+    run("group", "export", "--dir", group, "--out", tmp_path / "out")
+    run("server", "issue", "s2", "--group", group, "--out", tmp_path / "s2")
+    name = card_name(load_secret(group / "audit.key"), card.token)
+    assert admin(run) == [
+        ("card add", "", "of nobody", name),
+        ("reader add", "desk9", "", ""),
+        ("reader remove", "desk9", "", ""),
+        ("dtu preregister", "desk7", "", ""),
+        ("dtu forget", "desk7", "", ""),
+        ("group rotate-secret", "", "prepare", ""),
+        ("group export", "", f"to {tmp_path / 'out'}", ""),
+        ("server issue", "", f"s2, to {tmp_path / 's2'}", ""),
+    ]
+
+
+def test_what_failed_is_noted_without_the_words_that_may_name_a_card(run, log):
+    run("token", "disable", CARD, status=1)
+    run("token", "add", "uid:xyz uid", "nobody", status=1)
+    run("reader", "remove", "desk9", status=1)
+    run("audit", "--since", "yesterday", status=1)
+    told = admin(run)
+    assert [each[:3] for each in told] == [
+        ("token disable", "", "failed"),
+        ("token add", "", "failed"),
+        ("reader remove", "desk9", "failed"),
+    ]
+    assert told[0][3] == card_name(load_secret(log.parents[1] / "group" / "audit.key"), CARD)
+    assert CARD.value not in log.read_text()
+    assert "xyz" not in log.read_text()
+
+
+def test_an_enrolled_card_is_noted_with_its_desk(run, monkeypatch):
+    answers = [
+        b'{"seconds": 9}',
+        json.dumps({"token": str(CARD), "outcome": "registered"}).encode(),
+    ]
+    monkeypatch.setattr(roamctl_cards, "ask", lambda _path, _question: answers.pop(0))
+    run("card", "enrol", "--desk", "desk9", "--user", "nobody", "--pin")
+    ((decision, dtu, reason, card),) = admin(run)
+    assert (decision, dtu, reason) == ("card enrol", "desk9", "of nobody, pin")
+    assert card.startswith("uid:")
+
+
+def test_the_person_behind_root_is_the_kernels_word_and_else_sudos(tmp_path, monkeypatch):
+    login = tmp_path / "loginuid"
+    monkeypatch.setattr(users, "LOGIN_UID", login)
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    assert users.person_behind(0) == "", "not told by anybody"
+    monkeypatch.setenv("SUDO_USER", "bob")
+    for text, person in (("1", user_name(1)), (str(2**32 - 1), "bob"), ("0", "bob"), ("x", "bob")):
+        login.write_text(text)
+        assert users.person_behind(0) == person
+    monkeypatch.setenv("SUDO_USER", "root")
+    assert users.person_behind(0) == ""
+    monkeypatch.setenv("SUDO_USER", "a\nb")
+    assert users.person_behind(0) == ""
+
+
+def test_hostd_is_told_who_the_person_is(run, monkeypatch):
+    monkeypatch.setenv("SUDO_USER", "bob")
+    asked = []
+
+    def answer(_path, question):
+        asked.append(question)
+        return b'{"error": "no room"}'
+
+    monkeypatch.setattr(roamctl_blocks, "ask", answer)
+    monkeypatch.setattr(roamctl_status, "ask", answer)
+    run("dtu", "revoke", "desk7", status=1)
+    run("session", "stop", "5a", status=1)
+    assert asked == ["block dtu desk7 by=bob", "stop 5a by=bob"]
+    assert admin(run) == [("dtu block", "desk7", "failed", ""), ("session stop", "", "failed", "")]
+
+
+def test_hostd_writes_both_names_into_the_log():
+    assert with_person(["stop", "5a", "by=bob"], "root") == (["stop", "5a"], "root (bob)")
+    assert with_person(["stop", "5a"], "root") == (["stop", "5a"], "root")
+    assert with_person(["status", "by=%zz"], "root") == (["status"], "root (?)")
+    assert with_person([], "root") == ([], "root")
 
 
 def test_without_hostd_blocks_go_to_the_file_that_it_starts_with(run, server):

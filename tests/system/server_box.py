@@ -22,6 +22,7 @@ from pathlib import Path
 
 from roamwire.identity import Identity, Role
 from sessionhost.adapters import pki
+from sessionhost.adapters.revoked_file import RevokedFile
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 USERS = {
@@ -242,6 +243,9 @@ def _write_enrolment(root: Path, port: int) -> None:
     key.chmod(0o600)
     (root / "enrol").mkdir(mode=0o700)
     os.chown(root / "enrol", user, user)
+    public = root / "run" / "public"
+    RevokedFile(public / "revoked").publish([])  # hostd's first word, in a box without it
+    os.chown(public, USERS["roamdesk"], USERS["roamdesk"])
     with (root / "server.toml").open("a") as file:
         file.write(f'enrol_dir = "{root}/enrol"\nenrol_port = {port}\n')
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from booted import booted, server_files
+from enrol_desk import asked_from
 from server_box import wait_for
 
 pytestmark = [
@@ -93,6 +94,32 @@ def test_terminals_can_enrol_at_the_sandboxed_daemon(box):
     assert folder == "roamdesk-enrol 700"
     stored = made.run("stat", "-c", "%U %a", "/var/lib/roamdesk-enrol/terminals.sqlite")
     assert stored.stdout.strip() == "roamdesk-enrol 600"
+
+
+def test_enrold_hears_from_hostd_who_is_revoked(box, tmp_path):
+    made, keys = box
+    roamctl = ("python3", "-m", "sessionhost.app.roamctl")
+    folder = made.run("stat", "-c", "%U %a", "/run/roamdesk/public").stdout.strip()
+    assert folder == "roamdesk 755"
+    assert made.run(*roamctl, "dtu", "revoke", "desk8").returncode == 0
+    for name, told in (("desk8", "blocked"), ("desk9", "pending")):
+        assert asked_from(made.init, tmp_path, keys / "ca.crt", 7011, name) == told
+    assert made.run(*roamctl, "dtu", "restore", "desk8").returncode == 0
+    assert asked_from(made.init, tmp_path, keys / "ca.crt", 7011, "desk8") == "pending"
+
+
+def test_what_root_changes_is_in_the_audit_log_with_the_cards_name(box):
+    """The key of cards' names is hostd's own, as the README says; root reads it too."""
+    made, _ = box
+    roamctl = ("python3", "-m", "sessionhost.app.roamctl")
+    assert made.run("env", "SUDO_USER=alice", *roamctl, "token", "add", "uid:04ff", "alice")
+    found = made.run(*roamctl, "audit", "--card", "uid:04ff", "--json")
+    assert found.returncode == 0, found.stdout + found.stderr
+    (record,) = json.loads(found.stdout)["records"]
+    assert (record["decision"], record["who"]) == ("token add", "root (alice)")
+    assert "04ff" not in record["card"]
+    owner = made.run("stat", "-c", "%U", "/var/lib/roamdesk/audit.jsonl").stdout.strip()
+    assert owner == "roamdesk", "hostd goes on writing"
 
 
 def desk(made, keys: Path, *what: str) -> dict:

@@ -15,11 +15,13 @@ from enrol_desk import EnrolDesk
 from server_box import USERS, server_box, wait_for
 
 from roamwire import enrolment
+from roamwire.blocks import dtu_key
 from roamwire.enrolment import Check, Current, Enrol, Enrolled, Pending, Refusal, Refused, Renew
 from roamwire.errors import RemoteProtocolError
 from roamwire.identity import Identity
 from sessionhost.adapters import pki
 from sessionhost.adapters.enrol_server import CONVERSATION_S, MAX_PER_ADDRESS
+from sessionhost.adapters.revoked_file import RevokedFile
 from sessionhost.core.enrolment import BURST_COUNT, WRONG_CODE_COUNT
 
 pytestmark = pytest.mark.system
@@ -217,6 +219,22 @@ def test_the_desk_ca_is_not_for_the_other_daemons(box):
     assert box.run("cat", str(key), user="roamdesk-enrol").returncode == 0
     (pid,) = box.find("sessionhost.app.enrold ")
     assert box.processes()[pid][0] == USERS["roamdesk-enrol"]
+
+
+def test_who_is_revoked_is_read_as_the_daemons_own_user(box, new_desk):
+    policy(box, "open")
+    desk, told = new_desk(), RevokedFile(box.run_dir / "public" / "revoked")
+    assert isinstance(desk.enrol(), Enrolled)
+    told.publish([dtu_key("desk1")])
+    try:
+        assert desk.ask(Renew(desk.csr))[0].code is Refusal.BLOCKED
+        assert new_desk().enrol().code is Refusal.BLOCKED, "whatever its key"
+        assert isinstance(new_desk("desk2").enrol(), Enrolled)
+        (box.run_dir / "public" / "revoked").unlink()
+        assert desk.ask(Renew(desk.csr))[0].code is Refusal.NO_AUTHORITY
+    finally:
+        told.publish([])
+    assert isinstance(desk.ask(Renew(desk.csr))[0], Enrolled)
 
 
 def test_a_daemon_without_the_desk_ca_says_so(box, new_desk):

@@ -4,6 +4,7 @@ import os
 import time
 
 import pytest
+from enrol_desk import asked_from
 
 from roamtools.demo.desk import wait_until
 from roamtools.lab.lab import Lab
@@ -95,6 +96,38 @@ def _session(lab):
         return lab.desk_state("desk1")["session"]
     except OSError:
         return ""
+
+
+def test_a_revoked_terminal_is_renewed_by_no_server_of_the_group():
+    with Lab(f"revoke-{os.getpid()}") as lab:
+        lab.up(servers=2, desks=1, tied=True, enrol="open")
+        wait_until("desk1 is in", lambda: code(lab, "desk1") == 21)
+        assert [renewal(lab, server) for server in ("server1", "server2")] == ["enrolled"] * 2
+        lab.roamctl("server1", "dtu", "revoke", "desk1")
+        wait_until("desk1 is told", lambda: code(lab, "desk1") == 10)
+        for server in ("server1", "server2"):
+            assert revoked(lab, server) == 1
+            assert renewal(lab, server) == "blocked"
+        lab.roamctl("server1", "dtu", "restore", "desk1")
+        wait_until("server2 knows", lambda: revoked(lab, "server2") == 0)
+        assert [renewal(lab, server) for server in ("server1", "server2")] == ["enrolled"] * 2
+        # One that is off when it is said.
+        lab.kill("server2")
+        lab.roamctl("server1", "dtu", "revoke", "desk1")
+        lab.heal("server2")
+        lab.wait_ready("server2")
+        wait_until("server2 knows", lambda: revoked(lab, "server2") == 1)
+        assert renewal(lab, "server2") == "blocked"
+
+
+def revoked(lab, server):
+    return lab.roamctl(server, "status")["blocked"]["terminals"]
+
+
+def renewal(lab, server):
+    """What this server's enrold says to desk1's certificate."""
+    state, ca = lab.node_dir("desk1") / "state", lab.group_dir / "ca.crt"
+    return asked_from(lab.node(server)["init"], state, ca, 7011, "desk1")
 
 
 def test_a_terminal_with_a_code_needs_nobody():

@@ -5,6 +5,7 @@ import datetime
 import json
 import os
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -12,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from card_desk import CardDesk, code_of, user_of
-from server_box import USERS, ServerBox, _free_port, server_box, wait_for
+from server_box import REPOSITORY, USERS, ServerBox, _free_port, server_box, wait_for
 
 from fakes.cards import DAY, KINDS, Authority, RealCard
-from roamwire.control import Ask, Challenge, Question
+from roamwire.control import Ask, Challenge, Question, Welcome
 from roamwire.notices import NoticeCode
 from roamwire.proof import Slot
 from roamwire.tokens import Token
@@ -207,6 +208,8 @@ def test_a_login_by_pam(server):
         ask = desk.insert(Token("pseudo", desk.name))
         assert ask.what is Question.LOGIN
         assert user_of(desk.type(ask, PASSWORD, "alice")) == "alice"
+        homes = server.box.root / "state" / "homes"
+        wait_for(lambda: f"user=alice desk={desk.name} " in homes.read_text(), what="it is kept")
 
 
 def test_a_wrong_password_and_then_the_right_one(server):
@@ -300,6 +303,68 @@ def test_the_policy_stands_in_the_status(server):
     shown = json.loads(server.roamctl("group", "policy", "--dir", str(server.group), "--json"))
     assert len(status["policy"]) == len(shown["policy"]) == 16
     assert status["other_policies"] == {}
+
+
+def hang_up(server, words):
+    """systemctl reload, as the unit does it; waits until the log has said it once more."""
+    before = server.box.log("hostd").count(words)
+    (pid,) = server.box.find("sessionhost.app.hostd ")
+    os.kill(pid, signal.SIGHUP)
+    wait_for(lambda: server.box.log("hostd").count(words) > before, what=words)
+
+
+def status_policy(server):
+    return json.loads(server.roamctl("status", "--json"))["policy"]
+
+
+def policy_changes(server):
+    log = (server.box.root / "state" / "audit.jsonl").read_text()
+    return log.count('"what":"policy","decision":"changed"')
+
+
+def test_another_policy_is_put_in_force_under_live_sessions(server, register):
+    unit = (REPOSITORY / "server/systemd/roamdesk-hostd.service").read_text()
+    assert "ExecReload=/bin/kill -HUP $MAINPID" in unit
+    card = RealCard(number=21, **DATES)
+    register(card)
+    hang_up(server, "policy are read again")  # a CA of cards that another test has put in counts
+    policy, before = server.group / "policy.toml", status_policy(server)
+    noted = policy_changes(server)
+    with server.desk() as desk:
+        shown = desk.prove(card, desk.insert(card.token))
+        assert user_of(shown) == "alice"
+        try:
+            policy.write_text(POLICY + "user_trise = 3\n")
+            hang_up(server, "nothing is changed")
+            assert "did you mean 'user_tries'" in server.box.log("hostd")
+            assert status_policy(server) == before
+            with server.desk() as other:
+                assert other.welcome.login, "the old one is in force"
+
+            policy.write_text(POLICY.replace("login = true", "login = false"))
+            hang_up(server, "policy are read again")
+            welcome = desk.hear()
+            assert (type(welcome), welcome.login) == (Welcome, False)
+            desk.alive()  # its session is shown still
+            (session,) = [
+                each
+                for each in json.loads(server.roamctl("status", "--json"))["sessions"]
+                if each["dtu"] == desk.name
+            ]
+            assert session["session"] == shown.session
+            with server.desk() as other:
+                told = other.insert(Token("pseudo", other.name))
+                assert code_of(told) == NoticeCode.NOT_REGISTERED
+            shown_policy = json.loads(
+                server.roamctl("group", "policy", "--dir", str(server.group), "--json")
+            )
+            assert status_policy(server) == shown_policy["policy"] != before
+        finally:
+            policy.write_text(POLICY)
+            hang_up(server, "policy are read again")
+        assert desk.hear().login
+        assert status_policy(server) == before
+    assert policy_changes(server) == noted + 2
 
 
 def test_a_wrong_policy_is_told_and_nothing_is_served(server):

@@ -77,12 +77,15 @@ def test_a_server_joins_once(box, token):
     assert "ca.key" not in modes
     assert token.key.hex() not in box.log("enrold")
     # Each daemon can read what it needs, and nothing that it does not.
-    secret, desk_ca = (
+    secret, audit_key, desk_ca = (
         "load_secrets(config.group_dir)",
+        "load_secret(config.group_dir / 'audit.key')",
         "read_private(config.group_dir / 'desk-ca.key')",
     )
     for user, reads, may in (
         ("roamdesk", secret, True),
+        ("roamdesk", audit_key, True),
+        ("roamdesk-enrol", audit_key, False),
         ("roamdesk", desk_ca, False),
         ("roamdesk-enrol", desk_ca, True),
         ("roamdesk-enrol", secret, False),

@@ -36,9 +36,12 @@ class Face:
         self._shown: Show | None = None
 
     def revoked_by(self, line: Line) -> bool:
-        """Whether a server says with this line that the terminal is revoked; a welcome ends it."""
+        """Whether a server says with this line that the terminal is revoked; a welcome ends it.
+
+        A welcome also says whether people may sign in, again when that has changed.
+        """
         if isinstance(line, Welcome):
-            self.revoked = False
+            self.revoked, self.login = False, line.login
         if not isinstance(line, Disconnect) or line.reason != DisconnectReason.BLOCKED.value:
             return False
         if line.seq:  # the number of a card event: it is about the card

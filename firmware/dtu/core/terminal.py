@@ -235,7 +235,7 @@ class Terminal(Wishes):
         if self.server is not None:
             self.server = Server(line.host, self.server.address, self.server.port)
             self._search.found(self.server)
-        self.server_version, self._face.login = line.version, line.login
+        self.server_version = line.version
         self._heartbeat.start(line.keepalive_ms, line.lost_ms, now)
         self._fail_at = None
         self._return_until = 0.0
@@ -253,8 +253,9 @@ class Terminal(Wishes):
     def _dispatch(self, line: control.Line, now: float) -> None:
         if isinstance(line, control.Alive):
             self._heartbeat.answered(line.n, now)
-        elif isinstance(line, control.Servers):
+        elif isinstance(line, control.Servers | control.Welcome):
             self._servers(line.servers)
+            self._show()
         elif isinstance(line, control.Disconnect):
             self._disconnected(line, now)
         elif isinstance(line, _Answer | control.Challenge | control.Ask):

@@ -14,6 +14,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from sessionhost.adapters.keyfiles import AUDIT_KEY_NAME, load_secret
 from sessionhost.core.audit import Chain, Record, card_name, parse
@@ -51,6 +52,33 @@ def files_of(path: Path) -> list[Path]:
     return [each for each in numbered if each.exists()]
 
 
+def open_files(path: Path, since: str) -> list[tuple[BinaryIO, int]]:
+    """The files of a log with their sizes now, the oldest first; nobody rotates them meanwhile.
+
+    Those that only have records of before `since` (as a line's `when`, "" for all) are left out.
+    """
+    opened: list[tuple[BinaryIO, int]] = []
+    with _locked(path):
+        for each in reversed(files_of(path)):
+            file = each.open("rb")
+            opened.insert(0, (file, os.fstat(file.fileno()).st_size))
+            first = parse(file.readline().decode("utf-8", "replace").removesuffix("\n"))
+            file.seek(0)
+            if first is not None and first["when"] < since:
+                break
+    return opened
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    lock = _open(path.with_name(f"{path.name}.lock"), os.O_RDWR)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
 def _numbered(path: Path, number: int) -> Path:
     return path.with_name(f"{path.name}.{number}") if number else path
 
@@ -75,7 +103,7 @@ class AuditLog:
     def write(self, record: Record) -> None:
         """Append a record; what cannot be written is counted, and told when it can again."""
         try:
-            with self._locked():
+            with _locked(self._path):
                 self._follow_file()
                 if self._unwritten:
                     lost = f"{self._unwritten} records before this one could not be written"
@@ -106,21 +134,14 @@ class AuditLog:
             self._journal.close()
             self._journal = None
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        lock = _open(self._path.with_name(f"{self._path.name}.lock"), os.O_RDWR)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
-
     def _follow_file(self) -> None:
         """The end of the chain as the file has it now: another process may have written."""
-        with contextlib.suppress(FileNotFoundError):
-            status = self._path.stat()
-            if self._fd >= 0 and os.fstat(self._fd).st_ino != status.st_ino:
-                self._forget_file()
+        try:
+            moved = self._fd >= 0 and os.fstat(self._fd).st_ino != self._path.stat().st_ino
+        except FileNotFoundError:
+            moved = True  # roamctl has rotated it, and nobody has written since
+        if moved:
+            self._forget_file()
         if self._fd < 0:
             self._fd = _open(self._path, os.O_RDWR | os.O_APPEND)
         size = os.fstat(self._fd).st_size

@@ -1,10 +1,14 @@
-"""DTU control connections: TLS 1.3 in, lines to the core, lines back. Decides nothing."""
+"""DTU control connections: TLS 1.3 in, lines to the core, lines back. Decides nothing.
+
+A server of the group that comes in here is handed over at once; it is no link.
+"""
 
 import asyncio
 import itertools
 import logging
 import ssl
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 from roamwire.addresses import Address, address_of
@@ -45,8 +49,15 @@ class LinkHandler(Protocol):
 class ControlServer:
     """Listens on the control port; `send` and `close` go to a link by its number."""
 
-    def __init__(self, tls: ssl.SSLContext, handler: LinkHandler) -> None:
+    def __init__(
+        self,
+        tls: ssl.SSLContext,
+        handler: LinkHandler,
+        for_servers: Callable[[], asyncio.Protocol] | None = None,
+    ) -> None:
+        """`for_servers` makes the protocol of a connection from another server of the group."""
         self._tls = tls
+        self._for_servers = for_servers
         self._handler = handler
         self._numbers = itertools.count(1)
         self._links: dict[int, _Link] = {}
@@ -57,7 +68,7 @@ class ControlServer:
         self._server = GuardedServer(
             listen(port),
             self._tls,
-            lambda: _Link(self._handler, next(self._numbers), self._links),
+            lambda: _Link(self._handler, next(self._numbers), self._links, self._for_servers),
             HANDSHAKE_S,
         )
         self._server.start()
@@ -92,8 +103,15 @@ class ControlServer:
 class _Link(asyncio.Protocol):
     """One DTU's connection."""
 
-    def __init__(self, handler: LinkHandler, number: int, links: dict[int, "_Link"]) -> None:
+    def __init__(
+        self,
+        handler: LinkHandler,
+        number: int,
+        links: dict[int, "_Link"],
+        for_servers: Callable[[], asyncio.Protocol] | None,
+    ) -> None:
         self._handler = handler
+        self._for_servers = for_servers
         self._number = number
         self._links = links
         self._reader = LineReader()
@@ -107,7 +125,13 @@ class _Link(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         address = address_of(transport.get_extra_info("peername")[0])
-        name = peer_name(transport.get_extra_info("ssl_object"))
+        tls = transport.get_extra_info("ssl_object")
+        name = peer_name(tls)
+        if self._for_servers is not None and peer_name(tls, "server"):
+            server = self._for_servers()
+            transport.set_protocol(server)
+            server.connection_made(transport)
+            return
         if not name:
             _LOG.warning("connection from %s closed: its certificate is no terminal's", address)
             transport.abort()

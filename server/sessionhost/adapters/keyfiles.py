@@ -28,15 +28,18 @@ def check_private(path: Path) -> None:
     _check_status(path, status)
 
 
-def read_private(path: Path) -> bytes:
-    """The contents of a private file after its permissions were checked."""
+def read_private(path: Path, owner_uid: int = -1) -> bytes:
+    """The contents of a private file after its permissions were checked.
+
+    `owner_uid`: the daemon's user whose file it may be, for root, who reads it as well.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise KeyFileError(f"cannot read {path}: {error.strerror}") from error
     try:
         # The open file is judged, not the name: the name could be exchanged in between.
-        _check_status(path, os.fstat(descriptor))
+        _check_status(path, os.fstat(descriptor), owner_uid)
         return os.read(descriptor, MAX_PRIVATE_BYTES)
     except OSError as error:
         raise KeyFileError(f"cannot read {path}: {error.strerror}") from error
@@ -54,11 +57,12 @@ def write_public(path: Path, data: bytes) -> None:
     _write(path, data, 0o644)
 
 
-def load_secrets(group_dir: Path, classic: bool = False) -> GroupSecrets:
+def load_secrets(group_dir: Path, classic: bool = False, owner_uid: int = -1) -> GroupSecrets:
     """The live secrets of a group folder; KeyFileError says what to do."""
-    current = load_secret(group_dir / SECRET_NAME)
-    previous = group_dir / PREVIOUS_NAME
-    return GroupSecrets(current, load_secret(previous) if previous.exists() else None, classic)
+    current = load_secret(group_dir / SECRET_NAME, owner_uid)
+    path = group_dir / PREVIOUS_NAME
+    previous = load_secret(path, owner_uid) if path.exists() else None
+    return GroupSecrets(current, previous, classic)
 
 
 def secret_text(secret: bytes) -> bytes:
@@ -66,9 +70,9 @@ def secret_text(secret: bytes) -> bytes:
     return secret.hex().encode("ascii") + b"\n"
 
 
-def load_secret(path: Path) -> bytes:
+def load_secret(path: Path, owner_uid: int = -1) -> bytes:
     """One secret of SECRET_BYTES; KeyFileError if the file holds anything else."""
-    text = read_private(path).decode("ascii", "replace").strip()
+    text = read_private(path, owner_uid).decode("ascii", "replace").strip()
     try:
         secret = bytes.fromhex(text)
     except ValueError:
@@ -81,10 +85,10 @@ def load_secret(path: Path) -> bytes:
     return secret
 
 
-def _check_status(path: Path, status: os.stat_result) -> None:
+def _check_status(path: Path, status: os.stat_result, owner_uid: int = -1) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise KeyFileError(f"{path} is not a regular file")
-    if status.st_uid not in (0, os.geteuid()):
+    if status.st_uid not in (0, os.geteuid(), owner_uid):
         raise KeyFileError(
             f"{path} belongs to user {status.st_uid}; it must belong to root or to the user "
             f"that reads it: chown {os.geteuid()} {path}"

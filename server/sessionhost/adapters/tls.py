@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from roamwire.errors import RemoteProtocolError
-from roamwire.identity import peer_identity
+from roamwire.identity import Role, peer_identity
 from sessionhost.adapters.keyfiles import KeyFileError, check_private
 
 
@@ -68,6 +68,24 @@ def server_context(config: TlsSettings, *, strangers: bool = False) -> ssl.SSLCo
     # show its certificate again.
     context.num_tickets = 0
     context.sslobject_class = _Refuser
+    _load(context, config)
+    return context
+
+
+def client_context(config: TlsSettings) -> ssl.SSLContext:
+    """TLS 1.3 to another server of the group, with this one's certificate.
+
+    The caller looks at the other end's name: `roamwire.identity.peer_identity`.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    _load(context, config)
+    return context
+
+
+def _load(context: ssl.SSLContext, config: TlsSettings) -> None:
+    """The group's roots and this server's identity."""
     ca_cert = config.group_dir / "ca.crt"
     try:
         context.load_verify_locations(cafile=ca_cert)
@@ -83,12 +101,11 @@ def server_context(config: TlsSettings, *, strangers: bool = False) -> ssl.SSLCo
             f"cannot use this server's identity {config.identity_cert} with its key "
             f"{config.identity_key}: {error}; make both with 'roamctl server issue'"
         ) from error
-    return context
 
 
-def peer_name(connection: ssl.SSLObject | ssl.SSLSocket) -> str:
-    """A DTU's name, from the other end's verified certificate; empty if it is no DTU's."""
+def peer_name(connection: ssl.SSLObject | ssl.SSLSocket, role: Role = "dtu") -> str:
+    """The name in the other end's verified certificate; empty if it has another role."""
     try:
-        return peer_identity(connection.getpeercert(), "dtu").name
+        return peer_identity(connection.getpeercert(), role).name
     except RemoteProtocolError:
         return ""

@@ -1,7 +1,8 @@
 """hostd's admin socket: one line in, one JSON object out. For roamctl on this machine.
 
-The lines are `status`, `stop SESSION`, `block` or `allow` with `token TOKEN` or `dtu NAME`, and
-those of `admin_cards`.
+The lines are `status`, `servers`, `stop SESSION`, `block` or `allow` with `token TOKEN` or `dtu
+NAME`, and those of `admin_cards`. `by=PERSON` at the end is for the audit log; only root and
+hostd's own user can say so.
 """
 
 import asyncio
@@ -15,6 +16,8 @@ from typing import Any
 
 from roamwire.blocks import dtu_key, token_key
 from roamwire.errors import RemoteProtocolError
+from roamwire.fields import decode_value
+from roamwire.limits import MAX_NAME_CHARS
 from roamwire.tokens import Token
 from sessionhost.adapters.order_socket import listen_unix, peer_uid
 from sessionhost.adapters.users import user_name
@@ -27,6 +30,8 @@ MAX_REQUEST_BYTES = 4096
 """A card's label of 200 characters, percent-encoded, is the longest part."""
 
 REQUEST_S = 5.0
+
+BY = "by="
 
 
 class AdminServer:
@@ -62,7 +67,8 @@ class AdminServer:
         with contextlib.suppress(OSError, ValueError, TimeoutError):
             line = await asyncio.wait_for(reader.readline(), REQUEST_S)
             who = user_name(peer_uid(writer.get_extra_info("socket")))
-            answer = await self._answer(line.decode("ascii", "replace").split(), who)
+            words = line.decode("ascii", "replace").split()
+            answer = await self._answer(*with_person(words, who))
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
         writer.close()
@@ -71,6 +77,8 @@ class AdminServer:
         match words:
             case ["status"]:
                 return status(self._core, time.monotonic())
+            case ["servers"]:
+                return servers(self._core)
             case ["stop", session]:
                 if not self._core.end_session(session):
                     return {"error": f"there is no session {session} on this server"}
@@ -81,7 +89,7 @@ class AdminServer:
                 return self._block(kind, name, who, blocked=verb == "block")
         answer = await self._cards.answer(words)
         return answer or {
-            "error": "the questions are: status, stop SESSION, block token|dtu X, "
+            "error": "the questions are: status, servers, stop SESSION, block token|dtu X, "
             "allow token|dtu X, enrol DESK USER card"
         }
 
@@ -99,6 +107,28 @@ class AdminServer:
         self._carry_on()
         told = [record.host for record in self._core.group.topology.answering()]
         return {kind: name, "blocked": blocked, "before": before, "told": told}
+
+
+def with_person(words: list[str], user: str) -> tuple[list[str], str]:
+    """The question without its `by=`, and who asks: the user at the socket, and who that is."""
+    if not words or not words[-1].startswith(BY):
+        return words, user
+    try:
+        person = decode_value(words[-1].removeprefix(BY))
+    except RemoteProtocolError:
+        person = "?"
+    return words[:-1], f"{user} ({person})"[:MAX_NAME_CHARS]
+
+
+def servers(core: ServerCore) -> dict[str, Any]:
+    """The trusted servers of the group, those that are down too, and where they were heard."""
+    found = []
+    for record in core.group.topology.known():
+        own = (address for each in record.message.interfaces for address in each.addresses)
+        addresses = list(dict.fromkeys((record.source[0], *own)))
+        where = {"host": record.host, "addresses": addresses, "port": record.message.port}
+        found.append(where | {"timeoff": record.timeoff})
+    return {"servers": found}
 
 
 def status(core: ServerCore, now: float) -> dict[str, Any]:

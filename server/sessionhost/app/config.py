@@ -191,6 +191,16 @@ class ServerConfig:
         return self.state_dir / "blocks"
 
     @property
+    def home_path(self) -> Path:
+        """At which desks users have been."""
+        return self.state_dir / "homes"
+
+    @property
+    def revoked_path(self) -> Path:
+        """What hostd tells enrold: the group's revoked terminals."""
+        return self.run_dir / "public" / "revoked"
+
+    @property
     def registry_path(self) -> Path:
         return self.state_dir / "registry.sqlite"
 

@@ -60,7 +60,7 @@ def on_reload(reload: Callable[[], None]) -> None:
         except (*REFUSED, OSError) as error:
             log.error("nothing is changed: %s", error)
         else:
-            log.info("certificates and secrets are read again")
+            log.info("certificates, secrets and policy are read again")
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hang_up)
 

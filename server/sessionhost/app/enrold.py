@@ -32,6 +32,7 @@ from sessionhost.adapters.enrol_server import EnrolServer, Peer
 from sessionhost.adapters.invitations import Invitations, parts_of
 from sessionhost.adapters.pki import load_desk_ca
 from sessionhost.adapters.policy_file import load_policy
+from sessionhost.adapters.revoked_file import RevokedList, RevokedUnknownError
 from sessionhost.adapters.terminal_store import StoreError, TerminalStore
 from sessionhost.adapters.tls import server_context
 from sessionhost.app.config import ServerConfig
@@ -53,6 +54,9 @@ from sessionhost.core.enrolment import (
 INVITATIONS = "invitations"
 RETRY_MS = 30_000
 """Who is refused asks again then: an administrator may have changed his mind."""
+
+UNKNOWN_RETRY_MS = 1_000
+"""Of a server that has just started: hostd is about to say who is revoked."""
 
 _WORDS = {
     Refusal.DENIED: "the administrator has turned this terminal away",
@@ -76,11 +80,15 @@ def code_hash(code: str) -> str:
 
 
 class EnrolDaemon:
-    """Answers lines; `is_blocked` says whether a name is revoked and can get no certificate."""
+    """Answers lines; `is_blocked` says whether a name is revoked and can get no certificate.
+
+    It raises RevokedUnknownError as long as nobody has said so: then there are no certificates.
+    """
 
     def __init__(self, config: ServerConfig, is_blocked: Callable[[str], bool]) -> None:
         self._config = config
         self._is_blocked = is_blocked
+        self._told_unknown = False
         self._life = datetime.timedelta(seconds=config.terminal_certificate_s)
         self._check_s = check_interval_s(config.terminal_certificate_s)
         self._rate = AskingRate()
@@ -131,6 +139,11 @@ class EnrolDaemon:
         except PkiError as error:
             _LOG.warning("%s: %s", peer.address, error)
             return [_refused(Refusal.REQUEST)]
+        except RevokedUnknownError as error:
+            if not self._told_unknown:
+                _LOG.error("no certificates until hostd says who is revoked: %s", error)
+            self._told_unknown = True
+            return [_refused(Refusal.NO_AUTHORITY, UNKNOWN_RETRY_MS)]
         except sqlite3.Error as error:
             _LOG.error("the terminals of %s cannot be kept: %s", self._config.enrol_dir, error)
             return [_refused(Refusal.NO_AUTHORITY)]
@@ -248,13 +261,8 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _nobody(_name: str) -> bool:
-    """No name is revoked; one that is turned away is in the store."""
-    return False
-
-
 async def _run(config: ServerConfig) -> None:
-    await EnrolDaemon(config, _nobody).run()
+    await EnrolDaemon(config, RevokedList(config.revoked_path).is_revoked).run()
 
 
 def explain(error: OSError, config: ServerConfig) -> str:

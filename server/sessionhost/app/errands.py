@@ -44,12 +44,17 @@ class Errands:
         self._registry = registry
         self._launcher = launcher
         self._keep = keep
-        self._authorities = CardAuthorities(
-            config.group_dir / FOLDER, need_list=policy.chained_crl, clock=time.monotonic
-        )
+        self._authorities_dir = config.group_dir / FOLDER
+        self.follow(policy)
         # One thread: hostile certificates cost time one after the other, and not the loop's.
         self._cards = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cards")
         self._seen: dict[Token, tuple[int, str]] = {}
+
+    def follow(self, policy: Policy) -> None:
+        """Judges chained cards by this policy; a card that is being judged is so by the last."""
+        self._authorities = CardAuthorities(
+            self._authorities_dir, need_list=policy.chained_crl, clock=time.monotonic
+        )
 
     def begin(self, action: actions.Action, core: ServerCore, pump: Callable[[], None]) -> bool:
         """Starts an errand if the action is one."""

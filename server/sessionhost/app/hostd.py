@@ -17,10 +17,12 @@ from pathlib import Path
 from roamwire.addresses import Address
 from roamwire.datagrams import Interface
 from roamwire.notices import DisconnectReason
+from roamwire.settings import SettingsError
 from roamwire.signing import GroupSecrets
 from roamwire.tokens import Token
 from sessionhost.adapters.attachments import AttachmentFile
 from sessionhost.adapters.audit_log import AuditLog, load_audit_key
+from sessionhost.adapters.audit_server import AuditServer
 from sessionhost.adapters.block_file import BlockFile
 from sessionhost.adapters.control_server import ControlServer
 from sessionhost.adapters.display_client import (
@@ -30,6 +32,7 @@ from sessionhost.adapters.display_client import (
     DisplayUp,
 )
 from sessionhost.adapters.group_socket import GroupSocket
+from sessionhost.adapters.home_file import HomeFile
 from sessionhost.adapters.interfaces import InterfaceWatch
 from sessionhost.adapters.keyfiles import load_secrets
 from sessionhost.adapters.launcher_client import (
@@ -45,10 +48,11 @@ from sessionhost.adapters.launcher_client import (
 from sessionhost.adapters.mdns import Announcement
 from sessionhost.adapters.policy_file import load_policy
 from sessionhost.adapters.registry_sqlite import SqliteRegistry
+from sessionhost.adapters.revoked_file import RevokedFile
 from sessionhost.adapters.tls import server_context
 from sessionhost.app.admin import AdminServer
 from sessionhost.app.config import ServerConfig
-from sessionhost.app.daemon import on_reload, run_daemon, unix_user, until_stopped
+from sessionhost.app.daemon import StartError, on_reload, run_daemon, unix_user, until_stopped
 from sessionhost.app.errands import Errands
 from sessionhost.core import actions
 from sessionhost.core.announcing import Standing
@@ -96,6 +100,8 @@ class HostDaemon:
         self._blocks = BlockFile(config.block_path)
         self._blocks.load(group.blocks)
         self._blocks.compact(group.blocks)
+        self._revoked = RevokedFile(config.revoked_path)
+        self._revoked.publish(group.blocks.blocked_dtus())
         loaded = load_policy(config.group_dir)
         standing.policy = loaded.digest
         self.core = ServerCore(
@@ -105,10 +111,15 @@ class HostDaemon:
             display_port=config.display_port,
             policy=loaded.policy,
         )
+        self._homes = HomeFile(config.home_path)
+        self.core.authentication.were_at_home(self._homes.load(time.time_ns() // 1_000_000))
         self._audit = AuditLog(config.audit_path, config.host, load_audit_key(config.group_dir))
         self._registry = SqliteRegistry(config.registry_path)
         self._attachments = AttachmentFile(config.run_dir / "attachments.json")
-        self._control = ControlServer(server_context(config), self)
+        logs = AuditServer(
+            config.audit_path, config.host, lambda: self.core.group.secrets, self._audit.write
+        )
+        self._control = ControlServer(server_context(config), self, logs.protocol)
         self._socket = GroupSocket(
             config.group_port, self._datagram, self._refused, config.multicast_group
         )
@@ -133,10 +144,20 @@ class HostDaemon:
         return load_secrets(config.group_dir, classic=config.accept_classic_signature)
 
     def _reload(self) -> None:
-        """SIGHUP: other secrets at once, other certificates for new links; no link is dropped."""
+        """SIGHUP: other secrets and policy at once, other certificates for new links.
+
+        No link is dropped. All is read before anything is changed.
+        """
         tls, secrets = server_context(self._config), self._secrets()
+        try:
+            loaded = load_policy(self._config.group_dir)
+        except SettingsError as error:
+            raise StartError(str(error)) from error
         self.core.group.secrets = secrets
         self._control.renew(tls)
+        self._errands.follow(loaded.policy)
+        self.core.change_policy(loaded.policy, loaded.digest, time.monotonic())
+        self._pump()
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then say farewell."""
@@ -341,6 +362,9 @@ class HostDaemon:
                 self._attachments.keep(action.session, action.epoch, action.last_connected)
             case actions.KeepBlocks():
                 self._blocks.keep(action.entries)
+                self._revoked.publish(self.core.group.blocks.blocked_dtus())
+            case actions.AtHome():
+                self._homes.note(action.user, action.dtu, time.time_ns() // 1_000_000)
             case actions.Audit():
                 self._audit.write(action.record)
             case actions.Report():

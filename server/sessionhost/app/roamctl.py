@@ -16,6 +16,7 @@ from sessionhost.app import (
     roamctl_audit,
     roamctl_cards,
     roamctl_group,
+    roamctl_note,
     roamctl_registry,
     roamctl_status,
 )
@@ -36,8 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         answer: Answer = args.run(args)
-        roamctl_audit.note(args)
+        roamctl_note.note(args)
     except (*_REFUSED, OSError) as error:
+        roamctl_note.note(args, failed=True)
         if args.json:
             print(json.dumps({"error": str(error)}))
         else:

@@ -1,25 +1,25 @@
 """roamctl audit: reads the audit logs of one server or of several, filters, and looks for gaps.
 
-Also puts into the log what an administrator does with roamctl itself, under the Unix user's name.
+How the other servers are asked for theirs is in `roamctl_audit_group`.
 """
 
 import argparse
 import datetime
-import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from roamwire.errors import RemoteProtocolError
-from roamwire.settings import SettingsError
 from roamwire.tokens import Token
-from sessionhost.adapters.audit_log import AuditLog, files_of
-from sessionhost.adapters.keyfiles import AUDIT_KEY_NAME, KeyFileError, load_secret
-from sessionhost.adapters.users import user_name
-from sessionhost.app.config import ServerConfig, load_config
+from sessionhost.adapters.audit_log import files_of
+from sessionhost.adapters.keyfiles import AUDIT_KEY_NAME, load_secret
+from sessionhost.adapters.users import uid_of
+from sessionhost.app import roamctl_audit_group
+from sessionhost.app.config import load_config
 from sessionhost.app.roamctl_answer import Answer, RoamctlError
-from sessionhost.core.audit import Chain, Record, card_name, parse, verify
+from sessionhost.app.roamctl_audit_group import Sieve
+from sessionhost.core.audit import Chain, card_name, parse, verify
 
 MAX_FLAWS = 100
 """A file that is no log has one in each line."""
@@ -46,6 +46,10 @@ def add_commands(
     parser.add_argument("--since", help="2026-11-24, 2026-11-24T08:00 (UTC), or 30m, 8h, 7d ago")
     parser.add_argument("--key", type=Path, help="the group's audit.key instead of the config's")
     parser.add_argument(
+        "--group", action="store_true", help="ask all servers of the group; needs root"
+    )
+    parser.add_argument("--socket", type=Path, help="hostd's admin socket instead of the config's")
+    parser.add_argument(
         "--verify", action="store_true", help="look for removed, changed or moved records"
     )
     parser.set_defaults(run=_run)
@@ -55,22 +59,53 @@ _FILES_HELP = "logs of any servers, merged by time; those of one server the olde
 
 
 def _run(args: argparse.Namespace) -> Answer:
+    if args.group and args.files:
+        raise RoamctlError("--group asks the servers themselves: name no files with it")
+    if not args.group and args.verify:
+        return _verify(_files(args))
+    sieve = Sieve(_wanted(args), _since(args.since) if args.since else "")
+    if args.group:
+        return _of_group(args, sieve)
+    found = [entry for path in _files(args) for entry in _sifted(path, sieve)]
+    return Answer({"records": _in_order(found)}, _told(found) or ["no such records"])
+
+
+def _files(args: argparse.Namespace) -> list[Path]:
     files: list[Path] = args.files or files_of(load_config(args.config).audit_path)
     if not files:
         raise RoamctlError("there is no audit log yet: hostd writes it")
-    if args.verify:
-        return _verify(files)
-    wanted = _wanted(args)
-    since = _since(args.since, datetime.datetime.now(datetime.UTC)) if args.since else ""
-    found = [
-        entry
-        for entry in _entries(files)
-        if entry["when"] >= since
-        and all(entry.get(key) in values for key, values in wanted.items())
-    ]
+    return files
+
+
+def _of_group(args: argparse.Namespace, sieve: Sieve) -> Answer:
+    """The records of all servers, and plainly which of them did not answer."""
+    logs = roamctl_audit_group.gather(args, sieve)
+    words = [each.words() for each in logs]
+    whole = all(each.answered and not each.flaws for each in logs)
+    if args.verify and not whole:
+        raise RoamctlError("\n".join(["not every log is there and whole:", *words]))
+    found = _in_order([entry for each in logs for entry in each.found])
+    lines = [] if args.verify else [*(_told(found) or ["no such records"]), ""]
+    data = {
+        "records": [] if args.verify else found,
+        "servers": [each.data() for each in logs],
+        "complete": all(each.answered for each in logs),
+        "whole": whole,
+    }
+    return Answer(data, [*lines, *words])
+
+
+def _sifted(path: Path, sieve: Sieve) -> Iterator[dict[str, Any]]:
+    return (e for line in _lines(path) if (e := parse(line)) is not None and sieve.lets(e))
+
+
+def _in_order(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     found.sort(key=lambda entry: (entry["when"], entry["host"], entry["n"]))
-    lines = [" ".join(str(e.get(key, "-")) for key in _SHOWN) for e in found]
-    return Answer({"records": found}, lines or ["no such records"])
+    return found
+
+
+def _told(found: list[dict[str, Any]]) -> list[str]:
+    return [" ".join(str(each.get(key, "-")) for key in _SHOWN) for each in found]
 
 
 def _wanted(args: argparse.Namespace) -> dict[str, set[str]]:
@@ -84,14 +119,17 @@ def _wanted(args: argparse.Namespace) -> dict[str, set[str]]:
 
 
 def _key(args: argparse.Namespace) -> bytes:
-    path = args.key or load_config(args.config).group_dir / AUDIT_KEY_NAME
+    if args.key:
+        return load_secret(args.key)
+    config = load_config(args.config)
+    path = config.group_dir / AUDIT_KEY_NAME
     if not path.exists():
         raise RoamctlError(
             f"{path} is missing, without which a card cannot be found in the log: make it with "
             "'roamctl group audit-key' in the group's folder and export that to the servers, or "
             "name a copy with --key"
         )
-    return load_secret(path)
+    return load_secret(path, uid_of(config.host_user))
 
 
 def _token(text: str) -> Token:
@@ -101,9 +139,10 @@ def _token(text: str) -> Token:
         raise RoamctlError(f"{text!r} is not a token; one looks like uid:04a1b2c3") from error
 
 
-def _since(text: str, now: datetime.datetime) -> str:
+def _since(text: str) -> str:
     ago = _AGO.match(text)
     if ago:
+        now = datetime.datetime.now(datetime.UTC)
         moment = now - datetime.timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         return f"{moment:%Y-%m-%dT%H:%M:%S}"
     try:
@@ -115,13 +154,6 @@ def _since(text: str, now: datetime.datetime) -> str:
 
 def _lines(path: Path) -> list[str]:
     return path.read_text("utf-8", "replace").splitlines()
-
-
-def _entries(files: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    for path in files:
-        for line in _lines(path):
-            if (entry := parse(line)) is not None:
-                yield entry
 
 
 def _verify(files: list[Path]) -> Answer:
@@ -140,29 +172,3 @@ def _verify(files: list[Path]) -> Answer:
         raise RoamctlError("\n".join(["the log is not whole:", *flaws[:MAX_FLAWS], *more]))
     lines = [f"{e['file']}: {e['records']} records of {e['host']}, whole" for e in told]
     return Answer({"files": told, "whole": True}, lines)
-
-
-def note(args: argparse.Namespace) -> None:
-    """What this command has changed, for the log of this server, if there is one here.
-
-    A command that changes something says so with `act`; what goes through hostd is noted there.
-    """
-    if not getattr(args, "act", "") or args.registry is not None:
-        return
-    try:
-        config: ServerConfig = load_config(args.config)
-        key_path = config.group_dir / AUDIT_KEY_NAME
-        key = load_secret(key_path) if key_path.exists() else None
-    except (SettingsError, KeyFileError):
-        return  # no server: an administrator's own machine
-    token = _token(args.token) if getattr(args, "token", None) else None
-    log = AuditLog(config.audit_path, config.host, key)
-    dtu, user = getattr(args, "dtu", ""), getattr(args, "user", "")
-    log.write(Record("admin", args.act, _by(), token, dtu, reason=f"of {user}" if user else ""))
-    log.close()
-
-
-def _by() -> str:
-    """Who it is, and whom sudo says that it was."""
-    user, behind = user_name(os.getuid()), os.environ.get("SUDO_USER", "")
-    return f"{user} ({behind})" if behind.isprintable() and behind else user

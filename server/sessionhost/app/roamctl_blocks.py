@@ -15,6 +15,7 @@ from roamwire.tokens import Token
 from sessionhost.adapters.block_file import BlockFile
 from sessionhost.app.config import ServerConfig, load_config
 from sessionhost.app.roamctl_answer import Answer, RoamctlError
+from sessionhost.app.roamctl_note import by
 from sessionhost.app.roamctl_status import HostdAwayError, ask, parse_status
 from sessionhost.core.blocks import BlockSet, BlocksFullError
 
@@ -52,18 +53,20 @@ def _add(
     parser = verbs.add_parser(verb, parents=[common], help=words)
     parser.add_argument("name", metavar="TOKEN" if act[0] == "token" else "NAME")
     parser.add_argument("--socket", type=Path, help="hostd's admin socket instead of the config's")
-    parser.set_defaults(run=_run, block=act)
+    told = f"{act[0]} {'block' if act[1] else 'allow'}"
+    parser.set_defaults(run=_run, block=act, told=told)
 
 
 def _run(args: argparse.Namespace) -> Answer:
     kind, blocked = args.block
     key = _key(kind, args.name)
     config = load_config(args.config)
-    question = f"{'block' if blocked else 'allow'} {kind} {args.name}"
+    question = f"{'block' if blocked else 'allow'} {kind} {args.name}{by()}"
     try:
         told = parse_status(ask(args.socket or config.run_dir / "admin.sock", question))
     except HostdAwayError:
-        _note_here(args, kind, blocked)
+        # For the audit log: hostd, which notes it otherwise, does not run.
+        args.act, args.token = args.told, args.name if kind == "token" else None
         return _write(config, key, args.name, args.block)
     if "error" in told:
         raise RoamctlError(str(told["error"]))
@@ -76,12 +79,6 @@ def _run(args: argparse.Namespace) -> Answer:
             "again when that is back"
         )
     return Answer(told, lines)
-
-
-def _note_here(args: argparse.Namespace, kind: str, blocked: bool) -> None:
-    """For the audit log: hostd, which notes it otherwise, does not run."""
-    args.act = f"{kind} {'block' if blocked else 'allow'}"
-    args.token, args.dtu = (args.name, "") if kind == "token" else (None, args.name)
 
 
 def _key(kind: str, name: str) -> str:

@@ -45,7 +45,7 @@ def add_commands(
         "--pin", action="store_true", help="let the person type the PIN, and register key 9A too"
     )
     enrol.add_argument("--socket", type=Path, help="hostd's admin socket instead of the config's")
-    enrol.set_defaults(run=_enrol)
+    enrol.set_defaults(run=_enrol, act="card enrol")
     add = verbs.add_parser(
         "add", parents=[common], help="give the card of a certificate's file to a user"
     )
@@ -53,7 +53,7 @@ def add_commands(
     add.add_argument("--person-certificate", type=Path, help="of key 9A, for PINs by policy")
     add.add_argument("--user", required=True, help="the Unix user whose sessions it opens")
     add.add_argument("--label", default="", help="words to know the card by")
-    add.set_defaults(run=_add)
+    add.set_defaults(run=_add, act="card add")
     seen = token.add_parser("seen", parents=[common], help="what was put in at reader desks")
     seen.add_argument("--socket", type=Path, help="hostd's admin socket instead of the config's")
     seen.set_defaults(run=_seen)
@@ -65,7 +65,7 @@ def add_commands(
     ):
         parser = reader_verbs.add_parser(verb, parents=[common], help=words)
         parser.add_argument("name", metavar="NAME", help="the name in the terminal's certificate")
-        parser.set_defaults(run=run)
+        parser.set_defaults(run=run, act=f"reader {verb}")
     listing = reader_verbs.add_parser("list", parents=[common], help="all reader desks")
     listing.set_defaults(run=_list_readers)
 
@@ -87,6 +87,7 @@ def _enrol(args: argparse.Namespace) -> Answer:
         raise
     if outcome != "registered":
         raise RoamctlError(f"{token} was not registered: {outcome}")
+    args.token = token  # for the audit log
     return Answer(
         {"token": token, "user": args.user, "enabled": True},
         [f"{token} opens sessions of {args.user}"],
@@ -112,6 +113,7 @@ def _add(args: argparse.Namespace) -> Answer:
     check_user(args.user)
     check_label(args.label)
     token = card_token(_public_key(args.certificate))
+    args.token = str(token)  # for the audit log
     person = args.person_certificate
     person_key = key_hash(_public_key(person)) if person else ""
     with open_editor(args) as editor:

@@ -24,7 +24,7 @@ def add_commands(
     )
     create.add_argument("--dir", type=Path, required=True, help="the new group's folder")
     create.add_argument("--name", required=True, help="the new group's name")
-    create.set_defaults(run=_create)
+    create.set_defaults(run=_create, act="group create")
     rotate = verbs.add_parser(
         "rotate-secret", parents=[common], help="sign with a new secret, accept the last one"
     )
@@ -34,21 +34,21 @@ def add_commands(
         action="store_true",
         help="only make the next secret: export it to all servers, then rotate without --prepare",
     )
-    rotate.set_defaults(run=_rotate)
+    rotate.set_defaults(run=_rotate, act="group rotate-secret")
     audit_key = verbs.add_parser(
         "audit-key",
         parents=[common],
         help="make the key of cards in the audit log, if it is missing",
     )
     audit_key.add_argument("--dir", type=Path, required=True, help="the group's folder")
-    audit_key.set_defaults(run=_audit_key)
+    audit_key.set_defaults(run=_audit_key, act="group audit-key")
     export = verbs.add_parser(
         "export", parents=[common], help="write what every server needs (without the CA key)"
     )
     export.add_argument("--dir", type=Path, required=True, help="the group's folder")
     export.add_argument("--out", type=Path, required=True, help="a server's group_dir")
     export.add_argument("--offline", action="store_true", help=_OFFLINE)
-    export.set_defaults(run=_export)
+    export.set_defaults(run=_export, act="group export")
     policy = verbs.add_parser(
         "policy", parents=[common], help="the policy in a group's folder, and its hash"
     )
@@ -61,7 +61,7 @@ def add_commands(
     step = rotate_ca.add_mutually_exclusive_group()
     step.add_argument("--prepare", action="store_true", help="make the next CA, to be trusted too")
     step.add_argument("--finish", action="store_true", help="trust the last CA no more")
-    rotate_ca.set_defaults(run=_rotate_ca)
+    rotate_ca.set_defaults(run=_rotate_ca, act="group rotate-ca")
     roamctl_join.add_verbs(
         _add_issue(commands, common, "server", "servers and their certificates"), common
     )
@@ -86,7 +86,7 @@ def _add_issue(
     issue.add_argument("--out", type=Path, required=True, help="where the files go")
     issue.add_argument("--force", action="store_true", help="replace files that are there")
     issue.add_argument("--offline", action="store_true", help=_OFFLINE)
-    issue.set_defaults(run=_issue, role=role)
+    issue.set_defaults(run=_issue, role=role, act=f"{role} issue")
     if role == "dtu":
         roamctl_blocks.add_dtu_verbs(verbs, common)
     return verbs

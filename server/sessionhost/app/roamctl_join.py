@@ -38,6 +38,7 @@ DAYS = 7
 _READERS = {
     "server.key": ("root", KEYS_GROUP),
     "group/desk-ca.key": ("root", "enrol_user"),
+    "group/audit.key": ("host_user", "host_user"),
     "group/secret": ("host_user", "host_user"),
     "group/secret.previous": ("host_user", "host_user"),
 }
@@ -55,12 +56,12 @@ def add_verbs(
     invite.add_argument("--out", type=Path, help="folder for the envelope, if not on that server")
     invite.add_argument("--days", type=int, default=DAYS, help=f"default: {DAYS}")
     invite.add_argument("--offline", action="store_true", help="without the key of the desk CA")
-    invite.set_defaults(run=_invite)
+    invite.set_defaults(run=_invite, act="server invite")
     join = verbs.add_parser("join", parents=[common], help="become a server of the group")
     join.add_argument("token", metavar="TOKEN", help="what 'server invite' printed")
     join.add_argument("--out", type=Path, help="where the files go (the folder of --config)")
     join.add_argument("--force", action="store_true", help="replace files that are there")
-    join.set_defaults(run=_join)
+    join.set_defaults(run=_join, act="server join")
 
 
 def _invite(args: argparse.Namespace) -> Answer:

@@ -16,6 +16,7 @@ from typing import Any
 
 from sessionhost.app.config import load_config
 from sessionhost.app.roamctl_answer import Answer, RoamctlError, table
+from sessionhost.app.roamctl_note import by
 from sessionhost.core.topology import HostView, InterfaceView
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
@@ -47,7 +48,7 @@ def add_commands(
     stop = verbs.add_parser("stop", parents=[common], help="end a session and all its programs")
     stop.add_argument("session", metavar="SESSION", help="its name, as in 'roamctl status'")
     stop.add_argument("--socket", type=Path, help="hostd's admin socket instead of the config's")
-    stop.set_defaults(run=_stop)
+    stop.set_defaults(run=_stop, told="session stop")
 
 
 def socket_path(args: argparse.Namespace) -> Path:
@@ -59,7 +60,7 @@ def socket_path(args: argparse.Namespace) -> Path:
 def _stop(args: argparse.Namespace) -> Answer:
     if not args.session.isalnum():
         raise RoamctlError(f"{args.session!r} is not a session's name")
-    answer = parse_status(ask(socket_path(args), f"stop {args.session}"))
+    answer = parse_status(ask(socket_path(args), f"stop {args.session}{by()}"))
     if "error" in answer:
         raise RoamctlError(str(answer["error"]))
     return Answer(answer, [f"session {args.session} is being ended"])

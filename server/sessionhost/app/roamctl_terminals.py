@@ -30,19 +30,19 @@ def add_verbs(
     approve.add_argument(
         "--key", default="", help="as on the terminal's screen; its beginning is enough"
     )
-    approve.set_defaults(run=_approve)
+    approve.set_defaults(run=_approve, act="dtu approve")
     deny = verbs.add_parser("deny", parents=[common], help="turn away who waits, or stop renewals")
     deny.add_argument("name", metavar="NAME")
-    deny.set_defaults(run=_deny)
+    deny.set_defaults(run=_deny, act="dtu deny")
     announce = verbs.add_parser(
         "preregister", parents=[common], help="make a one-time code for a terminal that will come"
     )
     announce.add_argument("name", metavar="NAME")
     announce.add_argument("--days", type=int, default=CODE_DAYS, help=f"default: {CODE_DAYS}")
-    announce.set_defaults(run=_preregister)
+    announce.set_defaults(run=_preregister, act="dtu preregister")
     forget = verbs.add_parser("forget", parents=[common], help="the name is free again")
     forget.add_argument("name", metavar="NAME")
-    forget.set_defaults(run=_forget)
+    forget.set_defaults(run=_forget, act="dtu forget")
 
 
 def _list(args: argparse.Namespace) -> Answer:

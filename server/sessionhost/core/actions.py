@@ -164,6 +164,14 @@ class KeepBlocks:
 
 
 @dataclass(frozen=True)
+class AtHome:
+    """Keep over a restart that this user has proven to be at this terminal."""
+
+    user: str
+    dtu: str
+
+
+@dataclass(frozen=True)
 class Report:
     """A line for the log: what happened, to whom, why."""
 
@@ -179,7 +187,8 @@ class Audit:
 
 Action = (
     Send | Close | Lookup | Verify | CheckPassword | Register | Noticed | StartSession
-    | StopSession | SetKeyboard | Grant | Revoke | Remember | Ban | KeepBlocks | Report | Audit
+    | StopSession | SetKeyboard | Grant | Revoke | Remember | Ban | KeepBlocks | AtHome | Report
+    | Audit
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ where a token's session is without its proof.
 import math
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from roamwire import tickets
@@ -17,7 +17,7 @@ from roamwire.errors import RemoteProtocolError
 from roamwire.proof import Proof, Slot
 from roamwire.tokens import Token
 from sessionhost.core import timing
-from sessionhost.core.actions import Lookup, Noticed, Outbox, Register
+from sessionhost.core.actions import AtHome, Lookup, Noticed, Outbox, Register
 from sessionhost.core.group import GroupManager
 from sessionhost.core.group_events import TokenAnswered
 from sessionhost.core.hours import minute_of_week
@@ -77,6 +77,16 @@ class AuthenticationManager:
         self._group = group
         self._sessions = sessions
         self._outbox = outbox
+
+    def were_at_home(self, homes: Iterable[tuple[str, str]]) -> None:
+        """Users and terminals of before this start, the longest ago first."""
+        for user, dtu in homes:
+            self._throttle.admitted(user, dtu)
+
+    def change_policy(self, policy: Policy) -> None:
+        """What is judged from now on is judged by this one; what was counted stays."""
+        self._policy = self._prover.policy = policy
+        self._throttle.user_tries = policy.user_tries
 
     @property
     def dropped(self) -> Counter[str]:
@@ -332,4 +342,5 @@ class AuthenticationManager:
         """A token is admitted; who has proven something is at home at this desk."""
         if inserting.proofs:
             self._throttle.admitted(user, link.dtu)
+            self._outbox.put(AtHome(user, link.dtu))
         self._outbox.put(Noticed(inserting.token, link.dtu))

@@ -120,7 +120,8 @@ SETTINGS = SettingsTable(
             "whole",
             5,
             "wrong passwords of a user in 15 minutes, from all desks where the user has not been, "
-            "before such desks have to wait",
+            "before such desks have to wait; each server counts by itself: a directory's own lock "
+            "should need more than this times the number of servers",
             lowest=1,
             highest=100,
         ),

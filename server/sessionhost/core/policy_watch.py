@@ -25,7 +25,7 @@ class PolicyWatch:
             if self._told.get(host) != policy and len(self._told) < MAX_HOSTS:
                 yield (
                     f"{host} has policy {policy}, we have {group.standing.policy}: export the "
-                    "group's folder to every server and restart their hostd"
+                    "group's folder to every server and reload their hostd"
                 )
         live = {each.host for each in group.topology.live()}
         for host in self._told:

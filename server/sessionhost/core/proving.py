@@ -50,7 +50,7 @@ class Prover:
     ) -> None:
         self.dropped: Counter[str] = Counter()
         self._host = host
-        self._policy = policy
+        self.policy = policy
         self._throttle = throttle
         self._outbox = outbox
         self._rng = rng
@@ -115,7 +115,7 @@ class Prover:
         return True
 
     def _person_proven(self, inserting: Inserting, facts: CardFacts) -> Verdict:
-        if self._policy.piv_dates and not facts.dates_hold:
+        if self.policy.piv_dates and not facts.dates_hold:
             return Reason.OUTSIDE_DATES
         # At a reader desk the administrator is there, and sees whose card is put in.
         known, card = inserting.registration, inserting.card

@@ -22,14 +22,11 @@ from roamwire.control import (
     Remove,
     Response,
     Select,
-    Servers,
     SignOff,
-    Welcome,
     parse_line,
 )
 from roamwire.errors import RemoteProtocolError
 from roamwire.notices import DisconnectReason, NoticeCode
-from roamwire.version import VERSION
 from sessionhost.core import timing
 from sessionhost.core.actions import (
     Action,
@@ -45,6 +42,7 @@ from sessionhost.core.authentication import Admitted, AuthenticationManager
 from sessionhost.core.blocking import Blocking
 from sessionhost.core.choosing import MAX_SESSIONS_PER_TOKEN, Found, SessionChooser
 from sessionhost.core.fencing import Fence
+from sessionhost.core.greeting import Greeting
 from sessionhost.core.group import GroupManager
 from sessionhost.core.group_events import (
     BlocksChanged,
@@ -90,13 +88,13 @@ class ServerCore:
         self.sessions = SessionManager(rng)
         self._bad_lines: Counter[str] = Counter()
         self._recipe = recipe
-        self._login = policy.login
         self._links: dict[int, Link] = {}
         self._check_links_at = 0.0
         self._outbox = Outbox()
         self.authentication = AuthenticationManager(
             group, self.sessions, self._links, self._outbox, rng, policy
         )
+        self._greeting = Greeting(group, self._links, self._outbox, login=policy.login)
         self.choosing = SessionChooser(group, self.sessions, self._outbox)
         self._screens = Screens(self.sessions, self._links, self._outbox, rng, display_port)
         self._blocking = Blocking(
@@ -161,7 +159,7 @@ class ServerCore:
         if isinstance(line, Keepalive):
             self._outbox.send(link.link, Alive(line.n))
         elif isinstance(line, Hello):
-            self._hello(link, line, now)
+            self._greeting.hello(link, line, now)
         elif link.hello is None:
             raise RemoteProtocolError("state", "a line before hello")
         elif isinstance(line, Insert):
@@ -178,16 +176,6 @@ class ServerCore:
             self._menu(link, line, now)
         else:
             raise RemoteProtocolError("state", f"{type(line).__name__} is not for servers")
-
-    def _hello(self, link: Link, line: Hello, now: float) -> None:
-        link.hello = line
-        servers = self.group.servers_for(link.address, now)
-        host = self.group.standing.host
-        welcome = Welcome(
-            host, int(timing.KEEPALIVE_S * 1000), int(timing.LOST_S * 1000), servers, VERSION,
-            self._login,
-        )  # fmt: skip
-        self._outbox.send(link.link, welcome)
 
     def _hang_up(self, link: Link, why: str, now: float) -> None:
         self._outbox.report(f"{link.dtu} {why}: connection closed")
@@ -432,7 +420,7 @@ class ServerCore:
                 )
             elif isinstance(event, HostUp | HostDown):
                 self._outbox.report(f"host {event.host} is {type(event).__name__[4:].lower()}")
-                self._tell_servers(now)
+                self._greeting.tell_servers(now)
                 if isinstance(event, HostUp):
                     self.fence.host_up(event.host, now)
 
@@ -443,10 +431,16 @@ class ServerCore:
         """
         self._blocking.changed((self.group.block(key, now, blocked=blocked),), now)
 
-    def _tell_servers(self, now: float) -> None:
-        for link in self._links.values():
-            if link.hello is not None:
-                self._outbox.send(link.link, Servers(self.group.servers_for(link.address, now)))
+    def change_policy(self, policy: Policy, digest: str, now: float) -> None:
+        """The administrator has put another policy in force; inserts under way go on by it."""
+        before = self.group.standing.policy
+        if digest != before:
+            self._outbox.audit("policy", "changed", reason=f"{before} is {digest} now")
+            self._outbox.report(f"policy {digest} is in force, {before} was")
+        self.group.standing.policy = digest
+        self.authentication.change_policy(policy)
+        self._greeting.login_is(policy.login, now)
+        self.group.announce_soon(now)
 
     # Time and life
 

@@ -72,7 +72,7 @@ class Throttle:
     """All limits of one server."""
 
     def __init__(self, user_tries: int) -> None:
-        self._user_tries = user_tries
+        self.user_tries = user_tries
         self._guesses = Backoff()
         self._users: OrderedDict[str, list[float]] = OrderedDict()
         self._homes: OrderedDict[tuple[str, str], None] = OrderedDict()
@@ -127,7 +127,7 @@ class Throttle:
             self._guesses.wait_s("user", user, dtu, now=now),
         ]
         recent = self._recent(user, now)
-        if len(recent) >= self._user_tries and (user, dtu) not in self._homes:
+        if len(recent) >= self.user_tries and (user, dtu) not in self._homes:
             waits.append(recent[0] + timing.USER_TRIES_S - now)
         return max(waits)
 
@@ -140,7 +140,7 @@ class Throttle:
         self._guesses.failed("user", user, dtu, now=now)
         self._guesses.failed("dtu", dtu, now=now)
         if (user, dtu) not in self._homes:
-            self._users[user] = [*self._recent(user, now), now][-self._user_tries :]
+            self._users[user] = [*self._recent(user, now), now][-self.user_tries :]
             self._users.move_to_end(user)
             if len(self._users) > MAX_KEYS:
                 self._users.popitem(last=False)

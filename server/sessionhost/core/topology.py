@@ -138,10 +138,13 @@ class Topology:
         """The record of a trusted host."""
         return self._trusted.get(host)
 
+    def known(self) -> list[HostRecord]:
+        """Trusted hosts, also those that are down, by name."""
+        return [self._trusted[name] for name in sorted(self._trusted)]
+
     def live(self) -> list[HostRecord]:
         """Trusted hosts that are not down, by name."""
-        hosts = (self._trusted[name] for name in sorted(self._trusted))
-        return [host for host in hosts if not host.down]
+        return [host for host in self.known() if not host.down]
 
     def answering(self) -> list[HostRecord]:
         """Live hosts that can answer questions; those of the patent's form (no boot) cannot."""
@@ -192,8 +195,8 @@ class Topology:
 
     def view(self, now: float) -> list[HostView]:
         """Table A: trusted hosts first, then the others."""
-        records = [self._trusted[name] for name in sorted(self._trusted)]
-        return [self._view(record, now) for record in [*records, *self._untrusted.values()]]
+        records = [*self.known(), *self._untrusted.values()]
+        return [self._view(record, now) for record in records]
 
     def _view(self, record: HostRecord, now: float) -> HostView:
         message = record.message

@@ -4,6 +4,7 @@ import gzip
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes import piv
@@ -11,6 +12,7 @@ from tests.fakes import piv
 from dtu.core.piv import tlv
 from dtu.core.piv.client import perform, read_card
 from dtu.core.piv.commands import MAX_ANSWER, MAX_RESPONSES, OK
+from dtu.core.piv.keys import public_key_info
 from dtu.core.piv.results import (
     CardFault,
     ChangePin,
@@ -28,6 +30,7 @@ from dtu.core.piv.results import (
     Tries,
 )
 from dtu.drivers.card.reading import run
+from fakes.odd_keys import compressed, replaced
 from roamtools.card.cards import normal_card
 from roamtools.card.holder import piv_card
 from roamtools.card.piv import PivApplet
@@ -221,6 +224,26 @@ def test_a_clone_signs_and_its_signature_fits_the_certificate_of_nobody():
     assert found == read(of(original))
     signed = ask(card, Sign(1, 1, Slot.CARD, MESSAGE), found)
     assert not piv.verifies(signed.certificate.der, signed.signature, MESSAGE)
+
+
+def with_key_info(change):
+    """A card whose certificate of 9E has its key in another form."""
+    state = piv.state("p256")
+    der = piv.certificate_of(state).public_bytes(Encoding.DER)
+    odd = replaced(der, change(public_key_info(der)))
+    return replace(state, objects={**state.objects, "5fc101": tlv.encode(0x70, odd)})
+
+
+def test_a_card_with_an_odd_key_has_the_token_of_its_key():
+    usual = read(piv.card("p256"))
+    found = read(of(with_key_info(compressed)))
+    assert found.certificate.der != usual.certificate.der
+    assert found.token == usual.token
+
+
+def test_a_key_with_rubbish_after_it_is_unreadable():
+    card = of(with_key_info(lambda info: tlv.encode(0x30, tlv.read(info).value + b"\x05")))
+    assert read(card) == NoCertificate(Slot.CARD, "unreadable")
 
 
 def test_a_card_without_piv():

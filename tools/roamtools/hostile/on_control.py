@@ -3,6 +3,7 @@
 import socket
 import ssl
 import time
+from collections.abc import Callable
 
 from roamtools.hostile.attack import attack
 from roamtools.hostile.peer import Peer, client_context
@@ -22,10 +23,13 @@ from roamwire.control import (
     Select,
     SignOff,
     Welcome,
+    encode_line,
 )
 from roamwire.identity import Identity
+from roamwire.log_lines import Prove, ReadLog, encode_log_line, parse_log_line
 from roamwire.signing import GroupSecrets
 from roamwire.tokens import Token
+from sessionhost.adapters.keyfiles import load_secrets
 
 HALF_OPEN = 10_000
 SLOW_LINKS = 500
@@ -74,7 +78,43 @@ def expired(stage: Stage) -> str:
 @attack("terminal-with-a-server's-certificate")
 def servers_certificate(stage: Stage) -> str:
     """A server's genuine certificate, shown as a terminal's."""
-    return _with(stage, client_context(stage.genuine("as-server", Identity("server", "server9"))))
+    return _asks_for_log(stage, lambda _nonce: encode_line(Hello(HOPPER)))
+
+
+@attack("audit-log-with-a-server's-certificate")
+def audit_log(stage: Stage) -> str:
+    """A server's genuine certificate and key, as enrold has them, and a guess at the secret."""
+
+    def request(nonce: str) -> bytes:
+        return encode_log_line(ReadLog(nonce, "server9", "server1", "root"), GUESS)
+
+    return _asks_for_log(stage, request)
+
+
+@attack("audit-log-by-a-request-of-before")
+def audit_replay(stage: Stage) -> str:
+    """The same, with a request that was rightly signed for another nonce."""
+    secrets = load_secrets(stage.group)
+
+    def request(_nonce: str) -> bytes:
+        return encode_log_line(ReadLog("00" * 16, "server9", "server1", "root"), secrets)
+
+    return _asks_for_log(stage, request)
+
+
+def _asks_for_log(stage: Stage, request: Callable[[str], bytes]) -> str:
+    """What a server says to a server's certificate beyond its nonce, which is no secret."""
+    context = client_context(stage.genuine("as-server", Identity("server", "server9")))
+    with stage.evil(lambda: Peer(stage.address("server1"), CONTROL_PORT, context)) as peer:
+        prove = parse_log_line(peer.read())
+        if not isinstance(prove, Prove):
+            return f"the server says {prove}"
+        try:
+            peer.send(request(prove.nonce), stage.insert("alice"))
+            told = peer.read()
+        except (OSError, EOFError):
+            return ""
+    return f"the server says {told[:60]!r}"
 
 
 @attack("tls-1.2")

@@ -21,10 +21,11 @@ from dtu.app.config import SETTINGS as DTU_SETTINGS
 from dtu.core import ip6, lease
 from dtu.core.piv import keys, tlv
 from dtu.core.piv.client import read_card
+from dtu.core.piv.key_info import canonical_key_info
 from dtu.core.rfb import RfbClient
 from dtu.core.sound_guard import SoundGuard
 from roamtools.lab.plan import project_root
-from roamwire import enrolment, tickets
+from roamwire import enrolment, log_lines, tickets
 from roamwire.control import encode_line, parse_line
 from roamwire.datagrams import encode_datagram, parse_datagram
 from roamwire.errors import LocalProtocolError, RemoteProtocolError
@@ -113,6 +114,17 @@ def line(data: bytes) -> None:
             assert parse_line(encode_line(message)) == message
 
 
+def log_line(data: bytes) -> None:
+    """A line of TCP 7009 between servers; none is a signed request by chance."""
+    with suppress(RemoteProtocolError):
+        message = log_lines.parse_log_line(data)
+        with suppress(LocalProtocolError):
+            assert log_lines.parse_log_line(log_lines.encode_log_line(message)) == message
+    with suppress(RemoteProtocolError):
+        log_lines.request_of(data, SECRETS, log_lines.ReadLog("", "", "", ""))
+        raise AssertionError("a made-up request is taken for genuine")
+
+
 def lines(data: bytes) -> None:
     """Bytes in pieces to lines; how they are cut must not matter."""
     whole, pieces = LineReader(), LineReader()
@@ -150,13 +162,13 @@ def genuine_ticket(data: bytes) -> None:
 
 def card_certificate(data: bytes) -> None:
     """A card's certificate, as far as the terminal reads it, and whole at the server."""
-    with suppress(tlv.TlvError):
-        keys.key_type(data)
-        keys.public_key_info(data)
+    found = None
     with suppress(ValueError):
-        # An odd encoding of a key makes another token here than there: the server's counts.
-        if (found := card_verify.card_key(card_verify.read_certificate(data))) is not None:
-            card_verify.public_bytes(found)
+        found = card_verify.card_key(card_verify.read_certificate(data))
+    with suppress(tlv.TlvError):
+        kind, info = keys.key_type(data), canonical_key_info(data)
+        # Both ends have to see the same key, whose hash is the token, however it is encoded.
+        assert kind is None or found is None or card_verify.public_bytes(found) == info
 
 
 def card(data: bytes) -> None:
@@ -337,6 +349,15 @@ TARGETS: dict[str, Target] = {
     "audit": Target(audit_log, _audits),
     "signed": Target(signed, lambda: [*_vectors("datagrams.txt"), b"host=a sig=" + b"0" * 64]),
     "line": Target(line, lambda: _vectors("lines.txt")),
+    "log_line": Target(
+        log_line,
+        lambda: [
+            b"readlog nonce=00ff host=s1 to=s2 by=root since=2026-11-24 sig=" + b"0" * 64,
+            b"prove nonce=00ff",
+            b"logfollows size=7",
+            b"nolog text=busy",
+        ],
+    ),
     "lines": Target(lines, lambda: [b"\n".join(_vectors("lines.txt")[:5])]),
     "fields": Target(fields, lambda: [b"a=1 b=%20 c=", *_vectors("lines.txt")]),
     "ticket": Target(ticket, lambda: [b"2~s1~desk1~" + b"0" * 64 + b"~s2~n~1~~~~" + b"f" * 64]),

@@ -4,7 +4,8 @@ import zlib
 
 from dtu.core.piv import tlv
 from dtu.core.piv.commands import OK, Answer, Exchange, UnexpectedAnswer, command, status_of
-from dtu.core.piv.keys import KeyType, key_type, public_key_info
+from dtu.core.piv.key_info import canonical_key_info
+from dtu.core.piv.keys import KeyType, key_type
 from dtu.core.piv.results import (
     MAX_PIN_CHARS,
     MIN_PIN_CHARS,
@@ -63,10 +64,13 @@ def read_card() -> Exchange[PivCard | NoPiv | NoCertificate | CardFault]:
         certificate = yield from _certificate(Slot.CARD)
         if not isinstance(certificate, Certificate):
             return certificate
+        token = card_token(canonical_key_info(certificate.der))
         guid = yield from _guid()
+    except tlv.TlvError:
+        return NoCertificate(Slot.CARD, "unreadable")
     except UnexpectedAnswer as end:
         return end.error
-    return PivCard(card_token(public_key_info(certificate.der)), guid.hex(), certificate)
+    return PivCard(token, guid.hex(), certificate)
 
 
 def perform(request: CardRequest, card: PivCard) -> Exchange[CardResult]:
