@@ -231,7 +231,6 @@ def test_trouble_with_the_reader_is_said_and_goes_away(event, words, state):
         (b"connect seq=1 session=a1 epoch=1 ticket=t port=0", "value"),
         (b"redirect seq=1 host=s2 address=10.0.0.2 port=7009", "missing"),
         (b"remove seq=1", "state"),
-        (b"welcome host=s1 keepalive_ms=500 lost_ms=1500", "state"),
         (b"response seq=1", "state"),
     ],
 )
