@@ -45,39 +45,44 @@ apt_install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
 }
 
-# PulseAudio is for sessions, terminals and tests, which start their own. A desktop that has PipeWire
-# keeps it (pipewire-audio and pulseaudio exclude each other), and nobody gets a sound server at the
-# next login that was not there before.
-install_pulseaudio() {
-    if ! apt-get -s --no-remove install --no-install-recommends pulseaudio >/dev/null 2>&1; then
-        say "    without pulseaudio: another package would have to go; sessions have no sound here"
-        return
-    fi
-    apt_install pulseaudio
-    as_root systemctl --global --quiet disable pulseaudio.service pulseaudio.socket 2>/dev/null || true
+# PulseAudio is for sessions, terminals and tests, PipeWire for tests; they start their own. A desktop
+# that has PipeWire keeps it (pipewire-audio and pulseaudio exclude each other), and nobody gets a
+# sound server at the next login that was not there before.
+install_sound() {
+    local package unit
+    for package in "$@"; do
+        if ! apt-get -s --no-remove install --no-install-recommends "$package" >/dev/null 2>&1; then
+            say "    without $package: another package would have to go; what needs it has no sound here"
+            continue
+        fi
+        apt_install "$package"
+        for unit in "$package.service" "$package.socket"; do
+            as_root systemctl --global --quiet disable "$unit" 2>/dev/null || true
+        done
+    done
 }
 
 install_packages() {
-    local wanted missing=() quiet=() sound= package
+    local wanted missing=() quiet=() sound=() package
     command -v dpkg-query >/dev/null || fail "this is not Debian: install the packages of tools/packages.txt by hand, then say 'make install PACKAGES=no'"
     wanted=$(sed 's/#.*//' tools/packages.txt)
     for package in $wanted; do
         dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed \
             || case $package in
-                pulseaudio) sound=$package ;;
+                pulseaudio | pipewire | wireplumber) sound+=("$package") ;;
                 kea-dhcp4-server) quiet+=("$package") ;;
                 *) missing+=("$package") ;;
             esac
     done
-    if [ ${#missing[@]} -eq 0 ] && [ ${#quiet[@]} -eq 0 ] && [ -z "$sound" ]; then
+    if [ ${#missing[@]} -eq 0 ] && [ ${#quiet[@]} -eq 0 ] && [ ${#sound[@]} -eq 0 ]; then
         say "1/3 Debian packages: all are there"
         return
     fi
-    say "1/3 Debian packages: installing ${missing[*]} ${quiet[*]} $sound"
+    say "1/3 Debian packages: installing ${missing[*]} ${quiet[*]} ${sound[*]}"
     as_root apt-get update -q
     [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
     [ ${#quiet[@]} -eq 0 ] || install_without_service "${quiet[@]}"
-    [ -z "$sound" ] || install_pulseaudio
+    [ ${#sound[@]} -eq 0 ] || install_sound "${sound[@]}"
 }
 
 make_venv() {

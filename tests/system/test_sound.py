@@ -7,6 +7,7 @@ import time
 
 import pytest
 from server_box import wait_for
+from sound_desk import assert_tone, sit_down
 
 from roamtools.lab.daemons import MICROPHONE_HZ
 from roamtools.lab.lab import Lab
@@ -16,12 +17,6 @@ from roamtools.lab.tone import SILENCE
 
 pytestmark = pytest.mark.system
 
-# On a machine whose processors are both busy with other things; `tools/bench sound` measures how it
-# is on a quiet one.
-SILENT_SHARE = 0.2
-LONGEST_GAP_S = 0.5
-HZ_ERROR = 1.0
-PURITY = 0.9
 AT_ONCE_S = 0.5
 
 
@@ -48,27 +43,10 @@ def playing(lab):
         wait_for(lambda at=desk: not clients(lab, at), what=f"{desk} is silent")
 
 
-def sit_down(lab, desk, card, user):
-    """A card in; the session's sound server when it can be heard."""
-    with lab.trace(desk) as trace:
-        lab.insert(desk, card)
-        trace.wait("first_frame", 20)
-    return in_session(lab, desk, user)
-
-
 def clients(lab, desk):
     """Who uses a desk's sound server, but for us who ask."""
     listed = at_desk(lab, desk).pactl("list", "short", "clients")
     return [line for line in listed.splitlines() if not line.endswith("pactl")]
-
-
-def assert_tone(place, source, hz, seconds=2):
-    """This tone and no other, for most of the time."""
-    heard = place.record(source, seconds)
-    assert heard.hz == pytest.approx(hz, abs=HZ_ERROR), heard
-    assert heard.purity >= PURITY, heard
-    assert heard.silent_share < SILENT_SHARE, heard
-    assert heard.longest_gap < LONGEST_GAP_S, heard
 
 
 def test_what_a_session_plays_is_heard_at_its_desk(lab, playing):

@@ -133,7 +133,7 @@ SETTINGS = SettingsTable(
             "sound",
             "choice",
             "pulse",
-            "sound server of this terminal; pulse is PulseAudio",
+            "sound server of this terminal; pulse is PulseAudio or PipeWire",
             choices=("pulse", "none", "scripted"),
         ),
         _path("sound_socket", "/run/roamdesk-dtu-sound/native", "socket of the sound server"),

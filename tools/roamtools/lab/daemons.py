@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from roamtools.lab import plan
+from roamtools.lab import pipewire, plan
 from roamtools.lab.mounts import trees_needed
 
 SERVER_DAEMONS = ("launcherd", "displayd", "hostd")  # in the order of their start
@@ -19,6 +19,7 @@ DTU_RUN_DIR = "/run/roamdesk-dtu"
 CARD_SOCKET = "card.sock"
 BENCH_SOCKET = "bench.sock"
 SOUND_SOCKET = "sound.sock"
+PIPEWIRE_DIR = "pipewire"
 DESK_DISPLAY = ":0"
 MICROPHONE_HZ = 660
 
@@ -199,6 +200,14 @@ def sound_job() -> Job:
     state = {"PULSE_RUNTIME_PATH": "/run/pulse", "PULSE_STATE_PATH": "/run/pulse"}
     nice = unit_nice("firmware/systemd/roamdesk-dtu-sound.service")
     return Job("sound", command, restart=True, env=state, nice=nice)
+
+
+def pipewire_job() -> Job:
+    """The same with PipeWire, whose settings are in the desk's folder; the tone is another one."""
+    folder = plan.NODE_DIR / PIPEWIRE_DIR
+    env = pipewire.environment(folder)
+    nice = unit_nice("firmware/systemd/roamdesk-dtu-sound.service")
+    return Job("sound", pipewire.command(folder), restart=True, env=env, nice=nice)
 
 
 def x_job(width: int, height: int) -> Job:

@@ -25,6 +25,7 @@ from roamtools.lab.dhcp import DHCP_OPTIONS, DhcpOptions
 from roamtools.lab.files import make_home, make_node_files
 from roamtools.lab.mounts import remove_tree
 from roamtools.lab.nodes import POLL_S, LabNodes, Progress
+from roamtools.lab.pipewire import write_settings
 from roamtools.lab.rpc import Refusal, call
 
 START_S = 10.0
@@ -69,6 +70,7 @@ class Lab(LabNodes):
         desk_settings: dict[str, Any] | None = None,
         policy: str = "",
         enrol: str = "",
+        pipewire: bool = False,
     ) -> None:
         """Start a lab and wait until it is ready; takes it down again if that fails.
 
@@ -76,7 +78,8 @@ class Lab(LabNodes):
         launcherd and the terminal's firmware out, `dhcp=False` the DHCP server; `told` is what
         that one tells terminals. `ipv6_only`: no IPv4 anywhere; desks get addresses by SLAAC.
         `policy` is the text of the group's policy.toml. `enrol`: desks have no certificates and
-        get them from enrold, in this mode of the policy.
+        get them from enrold, in this mode of the policy. `pipewire`: that is the sound server of
+        desks with sound.
         """
         if os.geteuid() != 0:
             raise Refusal("the lab makes network namespaces: run it as root (sudo)")
@@ -97,7 +100,12 @@ class Lab(LabNodes):
             for _ in range(servers):
                 self.add_server(with_daemons=with_daemons, settings=server_settings, wait=False)
             for _ in range(desks):
-                self.add_desk(with_daemons=with_daemons, settings=desk_settings, wait=False)
+                self.add_desk(
+                    with_daemons=with_daemons,
+                    settings=desk_settings,
+                    pipewire=pipewire,
+                    wait=False,
+                )
             if servers + desks:
                 self.wait_ready()
             if not tied:
@@ -245,9 +253,10 @@ class Lab(LabNodes):
         *,
         with_daemons: bool = True,
         settings: dict[str, Any] | None = None,
+        pipewire: bool = False,
         wait: bool = True,
     ) -> str:
-        """Power a new desk on; gives its name."""
+        """Power a new desk on; gives its name. `pipewire`: instead of PulseAudio."""
         number = self._next_number("desk")
         name = plan.desk_name(number)
         node_dir = self._make_node(name, "desk", number)
@@ -262,12 +271,18 @@ class Lab(LabNodes):
         if with_daemons:
             jobs.append(daemons.dtu_job(told["display"]))
         if told["sound"] == "pulse":
-            jobs.append(daemons.sound_job())
+            jobs.append(self._sound_job(node_dir, pipewire))
         self._start_node(name, jobs)
         self._progress(name)
         if wait:
             self.wait_ready(name)
         return name
+
+    def _sound_job(self, node_dir: Path, pipewire: bool) -> daemons.Job:
+        if not pipewire:
+            return daemons.sound_job()
+        write_settings(node_dir / daemons.PIPEWIRE_DIR, plan.NODE_DIR / daemons.SOUND_SOCKET)
+        return daemons.pipewire_job()
 
     @property
     def enrol(self) -> str:

@@ -1,7 +1,7 @@
 """A sound server that speaks PulseAudio's native protocol on a Unix socket.
 
-PulseAudio does; PipeWire's pipewire-pulse should, which nobody has tried. The volume is set with
-`pactl` (package pulseaudio-utils).
+PulseAudio does, and PipeWire with its module protocol-pulse (what pipewire-pulse is). The volume is
+set with `pactl` (package pulseaudio-utils).
 """
 
 import asyncio
