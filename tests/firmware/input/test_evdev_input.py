@@ -2,9 +2,11 @@
 
 import asyncio
 import errno
+import logging
 
 import pytest
 
+from dtu.core.input.actions import ToTerminal
 from dtu.core.input.decoder import Abilities
 from dtu.core.input.events import (
     Button,
@@ -180,6 +182,33 @@ def test_an_event_that_fails_costs_only_itself(caplog):
         caplog.clear()
 
     on_a_bench(play)
+
+
+def test_the_log_of_a_failure_does_not_say_which_key_it_was(caplog):
+    code, keysym = 7001, 8002  # numbers that stand nowhere else in a log
+
+    async def play(bench):
+        def broken(event):
+            # As a careless table would: KeyError's words are the key.
+            raise KeyError(event.code, event)
+
+        bench.driver._post = broken
+        bench.driver._tell(Key(keysym, True, code, K))
+        (record,) = [each for each in caplog.records if each.levelno == logging.ERROR]
+        text = logging.Formatter().format(record)
+        assert f"(Key of {K}): KeyError" in text
+        assert "in broken" in text, "where it failed is what mends it"
+        assert str(code) not in text
+        assert str(keysym) not in text
+        caplog.clear()
+
+    on_a_bench(play)
+
+
+def test_a_key_in_words_is_not_told():
+    key = Key(8002, True, 7001, K)
+    assert repr(key) == str(key) == f"Key(down=True, source={K!r})"
+    assert repr(ToTerminal(key)) == f"ToTerminal(event={key!r})"
 
 
 def test_nothing_comes_after_stop():

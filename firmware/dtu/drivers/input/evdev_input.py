@@ -6,6 +6,7 @@ What a device's numbers mean is in `dtu.core.input.decoder`, what becomes of the
 import asyncio
 import errno
 import logging
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
@@ -153,9 +154,16 @@ class EvdevInput:
             return
         try:
             self._post(event)
-        except Exception:
-            # What follows in the same read may be the release of a key.
-            _LOG.exception("an input event failed: %s", event)
+        except Exception as error:
+            # What follows in the same read may be the release of a key. Neither the event nor the
+            # words of the error are logged: they may name the key, and PINs are typed with keys.
+            _LOG.error(
+                "an input event failed (%s of %s): %s at\n%s",
+                type(event).__name__,
+                event.source,
+                type(error).__name__,
+                "".join(traceback.format_tb(error.__traceback__)),
+            )
 
 
 class _Open:
