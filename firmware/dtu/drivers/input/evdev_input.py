@@ -20,6 +20,11 @@ _LOG = logging.getLogger(__name__)
 MAX_DEVICES = 64
 """A hostile USB hub can show any number; the machine's own are some ten."""
 
+RETRY_S = 1.0
+RETRIES = 5
+"""A device that cannot be opened is tried again: a terminal that has just ended lets its devices go
+within a second, and udev gives them to the group input a little after they have come."""
+
 _NODE_PREFIX = "/dev/input/event"
 
 
@@ -39,7 +44,8 @@ class DeviceWatch(Protocol):
 class EvdevInput:
     """An input driver for the machine's own devices; each is read by nobody else meanwhile.
 
-    A device that fails is let go with a line in the log; the others live on.
+    A device that fails is let go with a line in the log; the others live on. One that cannot be
+    opened is tried `RETRIES` times more, with one line in the log for all of them.
     """
 
     def __init__(
@@ -51,6 +57,7 @@ class EvdevInput:
         self._open = open_file
         self._watch: DeviceWatch | None = None
         self._devices: dict[str, _Open] = {}
+        self._waiting: dict[str, asyncio.TimerHandle] = {}
         self._post: Callable[[InputEvent], None] | None = None
         self._leds = Leds()
 
@@ -70,6 +77,8 @@ class EvdevInput:
         if self._watch is not None:
             self._loop.remove_reader(self._watch.fileno())
             self._watch = None
+        for node in list(self._waiting):
+            self._stop_waiting(node)
         for node in list(self._devices):
             self._let_go(node)
 
@@ -85,18 +94,30 @@ class EvdevInput:
         if not event.node.startswith(_NODE_PREFIX):
             return
         if event.action == "remove":
+            self._stop_waiting(event.node)
             self._let_go(event.node)
-        elif event.node not in self._devices:
-            self._take(event.node)
+            return
+        opened = self._devices.get(event.node)
+        if opened is not None and not opened.device.lives():
+            # Where udev's events were lost, this is the first word of a device that went and came
+            # back as the same node: what is open is the old one.
+            self._let_go(event.node)
+        if event.node not in self._devices:
+            self._take(event.node, RETRIES)
 
-    def _take(self, node: str) -> None:
+    def _take(self, node: str, retries: int) -> None:
+        waited = self._stop_waiting(node)
         if len(self._devices) >= MAX_DEVICES:
             _LOG.warning("%s is not read: %d devices are enough", node, MAX_DEVICES)
             return
         try:
             device = self._open(node)
         except OSError as error:
-            _LOG.warning("%s cannot be read: %s", node, _words(error))
+            if not waited:
+                _LOG.warning("%s cannot be read (it is tried again): %s", node, _words(error))
+            if retries and len(self._waiting) < MAX_DEVICES:
+                timer = self._loop.call_later(RETRY_S, self._take, node, retries - 1)
+                self._waiting[node] = timer
             return
         if device is None:
             _LOG.debug("%s is neither keyboard nor pointer", node)
@@ -106,6 +127,13 @@ class EvdevInput:
         self._loop.add_reader(device.fileno(), self._read, node)
         self._tell(Plugged(node, device.name))
         self._light(node)
+
+    def _stop_waiting(self, node: str) -> bool:
+        """Try a device no more; True if it was waited for."""
+        timer = self._waiting.pop(node, None)
+        if timer is not None:
+            timer.cancel()
+        return timer is not None
 
     def _let_go(self, node: str) -> None:
         opened = self._devices.pop(node, None)
