@@ -60,7 +60,7 @@ def told(machine, part, **changes):
 def test_every_part_is_looked_at_once(machine):
     config, root = machine
     parts = [each.part for each in SelfTest(config, root).findings()]
-    assert len(parts) == len(set(parts)) == 12
+    assert len(parts) == len(set(parts)) == 13
 
 
 def test_a_monitor_and_what_is_without_one(machine):
@@ -148,6 +148,19 @@ def test_a_keyboard_is_told_from_a_mouse(machine):
     assert told(machine, "keyboard")[0] == "missing"
     (machine[1] / "sys/class/input/input3/capabilities/key").write_text("70000 0 0 0 0\n")
     assert told(machine, "keyboard") == ("warning", "no keyboard: plug one in")
+
+
+def test_the_keyboards_layout(machine, monkeypatch):
+    assert told(machine, "layout")[0] == "ok"
+    assert told(machine, "layout", keyboard_layout="de") == (
+        "ok",
+        "letters of passwords are those of de",
+    )
+    state, text = told(machine, "layout", keyboard_layout="zz")
+    assert state == "warning"
+    assert "zz" in text
+    assert "those of us" in text
+    assert told(machine, "layout", keyboard_layout="zz", input="window")[0] == "ok"
 
 
 @pytest.mark.parametrize(

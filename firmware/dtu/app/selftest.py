@@ -21,6 +21,7 @@ from dtu.core.lease import Lease
 from dtu.core.rfb import turbojpeg
 from dtu.drivers.card.pcsc import readers_present
 from dtu.drivers.card.service import Fault, PcscError
+from dtu.drivers.input.xkb import LayoutError, XkbLayout
 from dtu.drivers.net.ip6_watch import Ip6Watch
 from dtu.drivers.net.lease_file import LeaseFile
 from roamwire.settings import SettingsError
@@ -63,6 +64,7 @@ class SelfTest:
             "screen": self._screen,
             "pictures": self._pictures,
             "keyboard": self._keyboard,
+            "layout": self._layout,
             "card reader": self._reader,
             "programs": self._programs,
             "network": self._network,
@@ -122,6 +124,17 @@ class SelfTest:
         if self._config.input == "evdev" and not self._may("dev/input/event*", os.R_OK):
             return "missing", "/dev/input/event* may not be opened: is the user in group input?"
         return "ok", ", ".join(names)
+
+    def _layout(self) -> tuple[str, str]:
+        if self._config.input != "evdev":
+            return "ok", f"input = {self._config.input}: the terminal reads no key codes"
+        wanted = self._config.keyboard_layout
+        if not wanted:
+            return "ok", "keyboard_layout is not set: letters of passwords are those of us"
+        try:
+            return "ok", f"letters of passwords are those of {XkbLayout(wanted).name}"
+        except LayoutError as error:
+            return "warning", f"{error}: letters of passwords are those of us"
 
     def _may(self, pattern: str, mode: int) -> bool:
         return any(os.access(path, mode) for path in self._root.glob(pattern))

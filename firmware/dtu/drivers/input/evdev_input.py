@@ -12,6 +12,8 @@ from typing import Protocol
 
 from dtu.core.input.decoder import Decoder
 from dtu.core.input.events import InputEvent, Leds, Motion, Place, Plugged, Unplugged
+from dtu.core.input.layout import Layout
+from dtu.core.input.us_layout import UsLayout
 from dtu.drivers.input.evdev_device import DeviceFile, open_device
 from dtu.drivers.udev import DeviceEvent, UdevWatch
 
@@ -52,7 +54,9 @@ class EvdevInput:
         self,
         watch: Callable[[Callable[[DeviceEvent], None]], DeviceWatch] | None = None,
         open_file: Callable[[str], DeviceFile | None] = open_device,
+        layout: Layout | None = None,
     ) -> None:
+        self.layout: Layout = layout or UsLayout()
         self._make_watch = watch or (lambda on_event: UdevWatch("input", on_event))
         self._open = open_file
         self._watch: DeviceWatch | None = None
