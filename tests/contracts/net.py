@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from dtu.core.actions import Lookup
+from dtu.core.ip6 import Ip6
 from dtu.core.lease import Lease, NoLease
 from dtu.core.lookups import (
     Addresses,
@@ -148,8 +149,107 @@ class CarrierContract:
         assert asyncio.run(run()) == []
 
 
+class Ip6Contract:
+    """`rig`: `address(text, there)` makes one come or go, `routers(dns, domain)` is their word.
+
+    At first there is no IPv6. A real interface has a link-local address besides.
+    """
+
+    ONE, OTHER = "fd77::1:7", "fd77::2:7"
+
+    async def told(self, rig, posted, what, **fields):
+        """Wait until the last word has these fields, and see that nothing follows it."""
+
+        def said():
+            return bool(posted) and all(
+                getattr(posted[-1], name) == value for name, value in fields.items()
+            )
+
+        await rig.until(said, what)
+        count = len(posted)
+        await rig.a_while()
+        assert len(posted) == count, posted
+
+    def test_without_any_there_is_nothing_to_tell(self, rig):
+        async def run():
+            posted = []
+            rig.driver.start(posted.append)
+            await rig.a_while()
+            rig.driver.stop()
+            return posted
+
+        assert asyncio.run(run()) == []
+
+    def test_what_is_there_is_told_at_the_start(self, rig):
+        rig.address(self.ONE, True)
+        rig.routers("fd77::53", DOMAIN)
+
+        async def run():
+            posted = []
+            rig.driver.start(posted.append)
+            there = list(posted)
+            rig.driver.stop()
+            return there
+
+        (ip6,) = asyncio.run(run())
+        assert isinstance(ip6, Ip6)
+        assert (ip6.interface, ip6.addresses) == (rig.interface, (self.ONE,))
+        assert (ip6.dns, ip6.domain) == (("fd77::53",), DOMAIN)
+
+    def test_addresses_that_come_and_go_are_told_once_each(self, rig):
+        async def run():
+            posted = []
+            rig.driver.start(posted.append)
+            rig.address(self.ONE, True)
+            await self.told(rig, posted, "an address", addresses=(self.ONE,))
+            rig.address(self.OTHER, True)
+            await self.told(rig, posted, "another", addresses=(self.ONE, self.OTHER))
+            rig.address(self.ONE, False)
+            await self.told(rig, posted, "one is gone", addresses=(self.OTHER,))
+            rig.address(self.OTHER, False)
+            await self.told(rig, posted, "the last is gone", addresses=())
+            rig.driver.stop()
+
+        asyncio.run(run())
+
+    def test_the_routers_word_and_another_and_the_same_again(self, rig):
+        async def run():
+            posted = []
+            rig.address(self.ONE, True)
+            rig.driver.start(posted.append)
+            rig.routers("fd77::53", DOMAIN)
+            await self.told(rig, posted, "a word", dns=("fd77::53",), domain=DOMAIN)
+            rig.routers("fd77::53", DOMAIN)
+            await self.told(rig, posted, "the same", dns=("fd77::53",), domain=DOMAIN)
+            rig.routers("fe80::1 fd77::54", "")
+            near = f"fe80::1%{rig.interface}"
+            await self.told(rig, posted, "another word", dns=(near, "fd77::54"), domain="")
+            rig.driver.stop()
+            return posted
+
+        assert {each.addresses for each in asyncio.run(run())} == {(self.ONE,)}
+
+    def test_nothing_is_told_after_stop(self, rig):
+        async def run():
+            posted = []
+            rig.address(self.ONE, True)
+            rig.driver.start(posted.append)
+            rig.driver.stop()
+            rig.driver.stop()
+            posted.clear()
+            rig.address(self.OTHER, True)
+            rig.routers("fd77::53", DOMAIN)
+            await rig.a_while()
+            return posted
+
+        assert asyncio.run(run()) == []
+
+
 class LookupContract:
-    """`rig`: its DNS knows HOST and one RECORD; `dns` is the name server, `address` our own."""
+    """`rig`: its DNS knows HOST and one RECORD; `dns` is the name server, `addresses` our own.
+
+    `neighbour()` is a context in which one server answers multicast DNS; it gives the server.
+    """
 
     def answers(self, rig, *questions, wait_s=2.0):
         """The answers by number, which counts from 1."""
@@ -182,6 +282,11 @@ class LookupContract:
             Neighbours(rig.addresses),
         )
         assert self.answers(rig, *asked) == [Addresses(), Records(), Heard()]
+
+    def test_a_neighbour_is_heard(self, rig):
+        with rig.neighbour() as server:
+            assert self.answers(rig, Neighbours(rig.addresses)) == [Heard((server,))]
+        assert self.answers(rig, Neighbours(rig.addresses)) == [Heard()]
 
     def test_answers_have_the_numbers_of_their_questions(self, rig):
         asked = [ServiceOf(DOMAIN, rig.dns), AddressesOf(HOST, DOMAIN, rig.dns)]

@@ -1,5 +1,8 @@
 """The contracts of the network's drivers on those that need no network."""
 
+import contextlib
+import dataclasses
+
 import pytest
 from tests.contracts.net import (
     ADDRESS,
@@ -7,14 +10,17 @@ from tests.contracts.net import (
     HOST,
     RECORD,
     CarrierContract,
+    Ip6Contract,
     LeaseContract,
     LookupContract,
     NetRig,
 )
 
+from dtu.core.ip6 import Ip6
 from dtu.core.lease import Lease, NoLease
-from dtu.core.lookups import Addresses, AddressesOf, Records, ServiceOf
+from dtu.core.lookups import Addresses, AddressesOf, Heard, Neighbours, Records, ServiceOf
 from dtu.drivers.net.scripted import ScriptedLookups, ScriptedWatch
+from roamwire.control import Server
 
 
 class LeaseRig(NetRig):
@@ -41,6 +47,27 @@ class CarrierRig(NetRig):
         self.plug = self.driver.set
 
 
+class Ip6Rig(NetRig):
+    interface = "eth0"
+
+    def __init__(self):
+        self.driver = ScriptedWatch(known=Ip6(self.interface))
+        self._now = Ip6(self.interface)
+
+    def address(self, text, there):
+        rest = set(self._now.addresses) - {text}
+        self._set(addresses=tuple(sorted(rest | {text} if there else rest)))
+
+    def routers(self, dns, domain):
+        zone = f"%{self.interface}"
+        named = tuple(each + zone if each.startswith("fe80:") else each for each in dns.split())
+        self._set(dns=named, domain=domain)
+
+    def _set(self, **fields):
+        self._now = dataclasses.replace(self._now, **fields)
+        self.driver.set(self._now)
+
+
 class LookupRig(NetRig):
     dns = ("10.77.0.1",)
     addresses = ("10.77.0.100",)
@@ -53,6 +80,13 @@ class LookupRig(NetRig):
             ServiceOf(DOMAIN, self.dns): Records((RECORD,)),
         }
 
+    @contextlib.contextmanager
+    def neighbour(self):
+        server = Server("server1", "10.77.0.11", 7009)
+        self.driver.answers[Neighbours(self.addresses)] = Heard((server,))
+        yield server
+        del self.driver.answers[Neighbours(self.addresses)]
+
 
 class TestScriptedLease(LeaseContract):
     @pytest.fixture
@@ -64,6 +98,12 @@ class TestScriptedCarrier(CarrierContract):
     @pytest.fixture
     def rig(self):
         return CarrierRig()
+
+
+class TestScriptedIp6(Ip6Contract):
+    @pytest.fixture
+    def rig(self):
+        return Ip6Rig()
 
 
 class TestScriptedLookups(LookupContract):

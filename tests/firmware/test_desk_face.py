@@ -19,6 +19,8 @@ from dtu.drivers.display import pygame_screen
 from dtu.drivers.display.menu_page import SELECTED
 from dtu.drivers.display.words_page import BACKGROUND, FIELD, PANEL
 from dtu.drivers.input.keysyms import strokes
+from dtu.drivers.input.scripted import ScriptedInput
+from dtu.drivers.input.xkb import XkbLayout
 from fakes.bench import ALICE, READER, in_session
 from roamwire.control import (
     Ask,
@@ -53,7 +55,7 @@ class SessionKeys:
 class Sitting:
     """A terminal in a session, its screen, and a person's hands."""
 
-    def __init__(self, tmp_path, screen, card=ALICE):
+    def __init__(self, tmp_path, screen, card=ALICE, driver=None):
         self.bench = in_session(card)
         self.screen = screen
         self.path = tmp_path / "look.png"
@@ -65,7 +67,7 @@ class Sitting:
         )
         chords = [menu_chord(config.menu_keys)]
         self.input = InputDesk(
-            self.session, screen.move_pointer, screen.size, None, chords, self.face.hotkey
+            self.session, screen.move_pointer, screen.size, driver, chords, self.face.hotkey
         )
         self.face.use_input(self.input)
         self.input.attach()
@@ -365,6 +367,27 @@ def test_what_is_typed_into_a_form_reaches_no_session(desk):
     assert desk.session.keys == []
     assert fields(desk) == ["al", "••••"]
     assert desk.face.asks == "user,password"
+
+
+@pytest.mark.parametrize("layout", ["de", "us"])
+def test_a_form_names_the_layout_by_which_its_letters_are_read(
+    tmp_path, screen, monkeypatch, layout
+):
+    monkeypatch.setattr("asyncio.get_running_loop", NoLoop)
+    driver = ScriptedInput()
+    driver.layout = XkbLayout(layout)
+    desk = Sitting(tmp_path, screen, driver=driver)
+    ask(desk)
+    assert f"Keyboard layout: {layout}." in desk.face.words.note
+    for code in (21, 26):
+        desk.input.post(Key(0, True, code, "k"))
+        desk.input.post(Key(0, False, code, "k"))
+    assert fields(desk)[0] == {"de": "zü", "us": "y["}[layout]
+
+
+def test_a_form_in_a_window_has_the_desktops_layout(desk):
+    ask(desk)
+    assert "Keyboard layout: as on this desktop." in desk.face.words.note
 
 
 def test_a_key_held_when_the_form_opens_is_not_typed_into_it(desk):

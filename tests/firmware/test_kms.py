@@ -47,7 +47,7 @@ class FakeLoop:
         self.readers[descriptor] = call
 
     def remove_reader(self, descriptor):
-        del self.readers[descriptor]
+        return self.readers.pop(descriptor, None) is not None
 
     def call_later(self, delay, call):
         self.timers.append(call)
@@ -253,6 +253,56 @@ def test_a_flip_that_takes_longer_is_waited_for(console, monkeypatch):
     card.blanking()
     output.pump()
     assert shows(card, 10, RED)
+
+
+def test_a_still_screen_shows_its_last_change_though_a_flip_was_never_told_done(
+    console, monkeypatch
+):
+    now = 100.0
+    monkeypatch.setattr(kms_head.time, "monotonic", lambda: now)
+    loop = FakeLoop(monkeypatch)
+    output, card = console((LARGE,))
+    output.start(lambda: None)
+    settle(output, card)
+    fill(output, RED)
+    assert loop.timers == [], "nothing waits for this flip"
+    fill(output, GREEN)
+    card.blanking()
+    card.flipping.clear()  # and the event is lost
+    output.pump()
+    assert (card.see(10) == RED).all()
+    (look,) = loop.timers
+    loop.timers.clear()
+    now += kms._LOOK_S
+    look()
+    assert shows(card, 10, GREEN)
+    settle(output, card)
+    assert loop.timers == []
+
+
+def test_a_slow_flip_is_asked_for_again_and_again(console, monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(kms_head.time, "monotonic", lambda: now)
+    loop = FakeLoop(monkeypatch)
+    output, card = console((LARGE,))
+    fill(output, RED)  # behind the flip of the self-check
+    output.start(lambda: None)
+    for _ in range(3):
+        (look,) = loop.timers
+        loop.timers.clear()
+        now += kms._LOOK_S
+        look()  # the kernel says EBUSY
+    card.blanking()
+    card.flipping.clear()
+    (look,) = loop.timers
+    loop.timers.clear()
+    now += kms._LOOK_S
+    look()
+    assert shows(card, 10, RED)
+    fill(output, GREEN)
+    assert len(loop.timers) == 1
+    output.close()
+    assert loop.timers == [], "closed, and yet a timer"
 
 
 def test_every_buffer_is_wiped(console):

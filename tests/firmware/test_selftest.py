@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -42,7 +43,11 @@ def machine(tmp_path, monkeypatch):
     config = load_config(file)
     config.run_dir.mkdir()
     config.state_dir.mkdir()
+    for program in ("usr/sbin/udhcpc", "usr/bin/rdisc6", "usr/bin/pactl"):
+        (root / program).parent.mkdir(parents=True, exist_ok=True)
+        (root / program).touch(0o755)
     monkeypatch.setattr(selftest, "readers_present", lambda: ["Acme Reader 00 00"])
+    monkeypatch.setattr(os, "geteuid", lambda: 994)
     return config, root
 
 
@@ -55,7 +60,7 @@ def told(machine, part, **changes):
 def test_every_part_is_looked_at_once(machine):
     config, root = machine
     parts = [each.part for each in SelfTest(config, root).findings()]
-    assert len(parts) == len(set(parts)) == 10
+    assert len(parts) == len(set(parts)) == 13
 
 
 def test_a_monitor_and_what_is_without_one(machine):
@@ -68,6 +73,43 @@ def test_a_monitor_and_what_is_without_one(machine):
     state, text = told(machine, "screen")
     assert state == "missing"
     assert "config.txt" in text
+
+
+@pytest.mark.parametrize("lacks", [os.R_OK, os.W_OK])
+def test_a_card_that_the_user_may_not_open(machine, monkeypatch, lacks):
+    monkeypatch.setattr(os, "access", lambda _path, mode: not mode & lacks)
+    state, text = told(machine, "screen")
+    assert state == "missing"
+    assert "group video" in text
+
+
+def test_root_is_told_whose_rights_are_not_seen(machine, monkeypatch):
+    assert told(machine, "user")[0] == "ok"
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    state, text = told(machine, "user")
+    assert state == "warning"
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert f"`{selftest.AS_ITS_USER}`" in readme
+    assert selftest.AS_ITS_USER in text
+
+
+@pytest.mark.parametrize(
+    ("program", "state", "package"),
+    [
+        ("usr/sbin/udhcpc", "missing", "udhcpc"),
+        ("usr/bin/rdisc6", "warning", "ndisc6"),
+        ("usr/bin/pactl", "warning", "pulseaudio-utils"),
+    ],
+)
+def test_a_program_that_the_settings_need(machine, program, state, package):
+    assert told(machine, "programs") == ("ok", "udhcpc, rdisc6, pactl")
+    (machine[1] / program).unlink()
+    found, text = told(machine, "programs")
+    assert found == state
+    assert program.rpartition("/")[2] in text
+    assert text.endswith(f"(apt-get install {package})")
+    unused = told(machine, "programs", network="scripted", sound="none")
+    assert unused == ("ok", "none is needed by the settings")
 
 
 @pytest.fixture
@@ -106,6 +148,19 @@ def test_a_keyboard_is_told_from_a_mouse(machine):
     assert told(machine, "keyboard")[0] == "missing"
     (machine[1] / "sys/class/input/input3/capabilities/key").write_text("70000 0 0 0 0\n")
     assert told(machine, "keyboard") == ("warning", "no keyboard: plug one in")
+
+
+def test_the_keyboards_layout(machine, monkeypatch):
+    assert told(machine, "layout")[0] == "ok"
+    assert told(machine, "layout", keyboard_layout="de") == (
+        "ok",
+        "letters of passwords are those of de",
+    )
+    state, text = told(machine, "layout", keyboard_layout="zz")
+    assert state == "warning"
+    assert "zz" in text
+    assert "those of us" in text
+    assert told(machine, "layout", keyboard_layout="zz", input="window")[0] == "ok"
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from fakes.eyes import LONG_NAME, SIZES, contrast
 
 PLACES = dict.fromkeys(("server", "desk", "terminal"), LONG_NAME)
 PLACES |= {"time": "1970-01-01 00:00", "percent": "100", "tries": "10", "dots": "•" * 16}
+PLACES |= {"layout": "us(altgr-intl)"}
 PLACES |= {"fingerprint": "3f2a-91c0-77de-05ab"}
 WIDEST = PLACES | dict.fromkeys(("server", "desk", "terminal", "fingerprint"), "W" * 63)
 CAPITAL = 0.73

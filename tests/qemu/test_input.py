@@ -125,6 +125,7 @@ class TestUinput(InputContract):
         assert rig.of(keyboard) == []
         assert "another program has grabbed it" in caplog.text
         other.close()
+        assert isinstance(rig.told(keyboard, 1)[0], Plugged), "read once the other one lets go"
 
     def test_what_the_kernel_dropped_is_asked_for(self, rig):
         rig.start()

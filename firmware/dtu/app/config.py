@@ -119,7 +119,8 @@ SETTINGS = SettingsTable(
             "keyboard_layout",
             "text",
             "",
-            "XKB layout of this desk's keyboard, like de or us(intl); empty: sessions keep theirs",
+            "XKB layout of this desk's keyboard, like de or us(intl); empty: sessions keep theirs,"
+            " the terminal's own forms have us",
             check=_layout,
         ),
         Setting(

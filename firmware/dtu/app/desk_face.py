@@ -99,7 +99,10 @@ class DeskFace:
         """A message, in the person's language; gives its words."""
         self._shown = show
         keys = self._language.chord(self._config.menu_keys)
-        self.words = self._language.words(show.message, hotkey=keys)
+        layout = self._input.layout_name if self._input else ""
+        self.words = self._language.words(
+            show.message, hotkey=keys, layout=layout or self._language.say("note.desktop")
+        )
         self._screen.show_words(self.words, show.dim)
         return self.words
 

@@ -16,6 +16,7 @@ from dtu.drivers.card.scripted import ScriptedCardDriver
 from dtu.drivers.input.base import InputDriver
 from dtu.drivers.input.evdev_input import EvdevInput
 from dtu.drivers.input.scripted import ScriptedInput
+from dtu.drivers.input.xkb import open_layout
 from dtu.drivers.net.base import NetworkDrivers
 from dtu.drivers.net.carrier import CarrierWatch
 from dtu.drivers.net.ip6_watch import Ip6Watch
@@ -56,7 +57,7 @@ class Drivers:
     def _input(self, config: DtuConfig) -> InputDriver | None:
         match config.input:
             case "evdev":
-                return EvdevInput()
+                return EvdevInput(layout=open_layout(config.keyboard_layout))
             case "scripted":
                 return ScriptedInput()
         return None

@@ -60,9 +60,14 @@ class InputDesk:
         self._driver = driver
         self._on_hotkey = on_hotkey
         self._on_any = on_any
-        self._router = InputRouter(size, chords)
+        self._router = InputRouter(size, chords, driver.layout if driver else None)
         self._listener: Listener | None = None
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def layout_name(self) -> str:
+        """The layout by which keys write letters; "" if the window says what they write."""
+        return self._driver.layout.name if self._driver else ""
 
     def start(self) -> None:
         """Begin to read the devices."""

@@ -21,6 +21,7 @@ from dtu.core.lease import Lease
 from dtu.core.rfb import turbojpeg
 from dtu.drivers.card.pcsc import readers_present
 from dtu.drivers.card.service import Fault, PcscError
+from dtu.drivers.input.xkb import LayoutError, XkbLayout
 from dtu.drivers.net.ip6_watch import Ip6Watch
 from dtu.drivers.net.lease_file import LeaseFile
 from roamwire.settings import SettingsError
@@ -33,6 +34,11 @@ FIRST_SANE_YEAR = 2026
 
 KEYBOARD_KEYS = 0x1000_0000
 """Bit 28 of EV_KEY's first word is Enter (KEY_ENTER of linux/input-event-codes.h)."""
+
+AS_ITS_USER = "runuser -u roamdesk-dtu -- python3 -m dtu.app.selftest"
+
+_PROGRAM_FOLDERS = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin")
+"""Where services look; a person's PATH may lack the sbin ones."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +60,13 @@ class SelfTest:
     def findings(self) -> Iterator[Finding]:
         """Each part in the order in which a person would look."""
         checks: dict[str, Callable[[], tuple[str, str]]] = {
+            "user": self._user,
             "screen": self._screen,
             "pictures": self._pictures,
             "keyboard": self._keyboard,
+            "layout": self._layout,
             "card reader": self._reader,
+            "programs": self._programs,
             "network": self._network,
             "address": self._address,
             "sound": self._sound,
@@ -72,6 +81,11 @@ class SelfTest:
                 state, text = "missing", f"cannot be looked at: {error}"
             yield Finding(part, state, text)
 
+    def _user(self) -> tuple[str, str]:
+        if os.geteuid() == 0:
+            return "warning", f"root may open everything; as the terminal: {AS_ITS_USER}"
+        return "ok", "not root, so rights are looked at too"
+
     def _screen(self) -> tuple[str, str]:
         if self._config.display == "headless":
             return "warning", "display = headless: no screen is used"
@@ -82,6 +96,8 @@ class SelfTest:
             )  # fmt: skip
         if not list(self._root.glob("dev/dri/card*")):
             return "missing", "no /dev/dri/card*: check dtoverlay=vc4-kms-v3d in config.txt"
+        if not self._may("dev/dri/card*", os.R_OK | os.W_OK):
+            return "missing", "/dev/dri/card* may not be opened: is the user in group video?"
         found = {
             path.parent.name: path.read_text().strip()
             for path in sorted(self._root.glob("sys/class/drm/card*-*/status"))
@@ -105,12 +121,23 @@ class SelfTest:
                 names.append((keys.parent.parent / "name").read_text().strip())
         if not names:
             return "warning", "no keyboard: plug one in"
-        if self._config.input == "evdev" and not self._readable("dev/input/event*"):
+        if self._config.input == "evdev" and not self._may("dev/input/event*", os.R_OK):
             return "missing", "/dev/input/event* may not be opened: is the user in group input?"
         return "ok", ", ".join(names)
 
-    def _readable(self, pattern: str) -> bool:
-        return any(os.access(path, os.R_OK) for path in self._root.glob(pattern))
+    def _layout(self) -> tuple[str, str]:
+        if self._config.input != "evdev":
+            return "ok", f"input = {self._config.input}: the terminal reads no key codes"
+        wanted = self._config.keyboard_layout
+        if not wanted:
+            return "ok", "keyboard_layout is not set: letters of passwords are those of us"
+        try:
+            return "ok", f"letters of passwords are those of {XkbLayout(wanted).name}"
+        except LayoutError as error:
+            return "warning", f"{error}: letters of passwords are those of us"
+
+    def _may(self, pattern: str, mode: int) -> bool:
+        return any(os.access(path, mode) for path in self._root.glob(pattern))
 
     def _reader(self) -> tuple[str, str]:
         if self._config.card != "pcsc":
@@ -124,6 +151,23 @@ class SelfTest:
                 return "missing", "no card reader: plug one in (lsusb shows it? is libccid there?)"
             return "missing", f"PC/SC refuses ({error}): is polkit's rule for this user there?"
         return "ok", ", ".join(names)
+
+    def _programs(self) -> tuple[str, str]:
+        config = self._config
+        wanted = [  # program, its package, what for; whether nobody works without it
+            ("udhcpc", "udhcpc", "no address by DHCP", config.network == "system", True),
+            ("rdisc6", "ndisc6", "IPv6 routers are not asked", config.network == "system", False),
+            ("pactl", "pulseaudio-utils", "no volume keys", config.sound == "pulse", False),
+        ]
+        path = os.pathsep.join(str(self._root / folder) for folder in _PROGRAM_FOLDERS)
+        lacking = [each for each in wanted if each[3] and not shutil.which(each[0], path=path)]
+        if not lacking:
+            found = [name for name, _, _, used, _ in wanted if used]
+            return "ok", ", ".join(found) or "none is needed by the settings"
+        state = "missing" if any(each[4] for each in lacking) else "warning"
+        why = "; ".join(f"no {name}: {loss}" for name, _, loss, _, _ in lacking)
+        packages = " ".join(package for _, package, *_ in lacking)
+        return state, f"{why} (apt-get install {packages})"
 
     def _network(self) -> tuple[str, str]:
         name = self._config.interface
@@ -160,7 +204,7 @@ class SelfTest:
         place = self._config.sound_socket
         if not (place.is_socket() and os.access(place, os.W_OK)):
             return "warning", f"no sound server at {place}: systemctl status roamdesk-dtu-sound"
-        if not self._readable("dev/snd/pcm*p"):
+        if not self._may("dev/snd/pcm*p", os.R_OK):
             return "warning", "no sound card that may be opened: is the user in group audio?"
         return "ok", f"sound server at {place}"
 

@@ -6,11 +6,14 @@ other code makes of a password on its way to the server is not reached (`roamwir
 
 from collections.abc import Sequence
 
+from dtu.core.input.dead_keys import DEAD_KEYSYMS, composed, doubled
 from dtu.core.input.events import Key
 
 ENTER, ESCAPE, BACKSPACE, TAB = (0xFF0D, 0xFF8D), 0xFF1B, 0xFF08, 0xFF09
 UP, DOWN = (0xFF52, 0xFE20), (0xFF54,)  # 0xFE20: what Shift makes of Tab (ISO_Left_Tab)
 SHIFTS = frozenset({0xFFE1, 0xFFE2})
+_MODIFIERS = frozenset({0, *range(0xFFE1, 0xFFEF), 0xFE03, 0xFE11, 0xFF7E, 0xFF7F, 0xFF14})
+"""With locks, and keys that write nothing at all."""
 
 _KEYPAD = range(0xFFAA, 0xFFBA)
 _KEYPAD_CHARACTERS = 0xFF80
@@ -103,11 +106,15 @@ class Form:
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.entries = tuple(entries)
         self.place = 0
+        self._dead = 0
 
     def press(self, key: Key) -> bool:
         """A key went down; whether the form is done with it."""
-        entry = self.entries[self.place]
-        if key.keysym in ENTER:
+        entry, dead = self.entries[self.place], self._dead
+        letter = digit(key) if entry.digits else self._letter(key)
+        if letter:
+            entry.add(letter)
+        elif key.keysym in ENTER:
             if self.place == len(self.entries) - 1:
                 return True
             self.place += 1
@@ -115,13 +122,29 @@ class Form:
             self.place = (self.place + 1) % len(self.entries)
         elif key.keysym in UP:
             self.place = (self.place - 1) % len(self.entries)
-        elif key.keysym == BACKSPACE:
+        elif key.keysym == BACKSPACE and not dead:
             entry.remove()
-        elif letter := digit(key) if entry.digits else character(key):
-            entry.add(letter)
         return False
+
+    def _letter(self, key: Key) -> str:
+        """What a key writes after a dead one, or by itself; a dead one waits for the next.
+
+        Any other key but a modifier undoes the dead one, as it does in sessions: an accent that
+        nobody saw must not come to a later letter.
+        """
+        dead, letter = self._dead, character(key)
+        if key.keysym in _MODIFIERS:
+            return ""
+        self._dead = 0
+        if key.keysym in DEAD_KEYSYMS:
+            if key.keysym == dead:
+                return doubled(dead)
+            self._dead = key.keysym if not dead else 0
+            return ""
+        return composed(dead, letter) if dead and letter else letter
 
     def wipe(self) -> None:
         """Nothing was typed."""
+        self._dead = 0
         for entry in self.entries:
             entry.wipe()

@@ -2,9 +2,11 @@
 
 import asyncio
 import errno
+import logging
 
 import pytest
 
+from dtu.core.input.actions import ToTerminal
 from dtu.core.input.decoder import Abilities
 from dtu.core.input.events import (
     Button,
@@ -117,6 +119,115 @@ def test_a_device_that_cannot_be_opened_costs_only_itself(number, words, caplog)
     on_a_bench(play)
 
 
+class Timers:
+    """The loop's timers, to be let run out by hand."""
+
+    def __init__(self, monkeypatch):
+        self.running = []
+        monkeypatch.setattr(asyncio.get_running_loop(), "call_later", self._call_later)
+
+    def _call_later(self, delay, call, *arguments):
+        assert delay == evdev_input.RETRY_S == 1.0
+        self.running.append(timer := Timer(self.running, call, arguments))
+        return timer
+
+    def run_out(self):
+        for timer in list(self.running):
+            timer.cancel()
+            timer.call(*timer.arguments)
+
+
+class Timer:
+    def __init__(self, running, call, arguments):
+        self.running, self.call, self.arguments = running, call, arguments
+
+    def cancel(self):
+        if self in self.running:
+            self.running.remove(self)
+
+
+def warnings_in(caplog):
+    return [each for each in caplog.records if each.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("number", [errno.EBUSY, errno.EACCES])
+def test_a_device_that_cannot_be_opened_is_tried_again(number, caplog, monkeypatch):
+    async def play(bench):
+        timers = Timers(monkeypatch)
+        bench.hub.refuses[K] = OSError(number, "no")
+        bench.hub.plug(K, KEYBOARD)
+        timers.run_out()
+        bench.hub.tell("change", K)  # udev has set its group: that is no second timer
+        assert bench.take() == []
+        assert len(timers.running) == 1
+        del bench.hub.refuses[K]
+        timers.run_out()
+        assert bench.take() == [Plugged(K, f"device {K}")]
+        assert await bench.written(K, (1, 30, 1)) == [Key(0, True, 30, K)]
+        assert timers.running == []
+        assert len(warnings_in(caplog)) == 2  # no keyboard yet; cannot be read
+
+    on_a_bench(play, plugged=())
+
+
+def test_a_device_that_stays_shut_is_given_up(caplog, monkeypatch):
+    async def play(bench):
+        timers = Timers(monkeypatch)
+        bench.hub.refuses[K] = OSError(errno.EBUSY, "no")
+        bench.hub.plug(K, KEYBOARD)
+        rounds = 0
+        while timers.running:
+            timers.run_out()
+            rounds += 1
+            assert rounds <= evdev_input.RETRIES
+        assert rounds == evdev_input.RETRIES
+        assert len(warnings_in(caplog)) == 2
+        del bench.hub.refuses[K]
+        bench.hub.tell("change", K)
+        assert bench.take() == [Plugged(K, f"device {K}")]
+
+    on_a_bench(play, plugged=())
+
+
+@pytest.mark.parametrize("end", ["pulled", "stopped"])
+def test_what_is_gone_is_not_tried_again(end, monkeypatch):
+    async def play(bench):
+        timers = Timers(monkeypatch)
+        bench.hub.refuses[K] = OSError(errno.EBUSY, "no")
+        bench.hub.plug(K, KEYBOARD)
+        assert len(timers.running) == 1
+        if end == "pulled":
+            bench.hub.tell("remove", K)
+        else:
+            bench.driver.stop()
+        assert timers.running == []
+
+    on_a_bench(play, plugged=())
+
+
+def test_a_thousand_devices_that_cannot_be_opened(monkeypatch):
+    async def play(bench):
+        timers = Timers(monkeypatch)
+        for number in range(1000):
+            node = f"/dev/input/event{number}"
+            bench.hub.refuses[node] = OSError(errno.EBUSY, "no")
+            bench.hub.plug(node, KEYBOARD)
+        assert len(timers.running) == evdev_input.MAX_DEVICES
+
+    on_a_bench(play, plugged=())
+
+
+def test_a_device_that_came_back_while_udev_was_not_heard():
+    async def play(bench):
+        await bench.written(K, (1, 30, 1))
+        bench.hub.unplug(K)
+        bench.hub.plug(K, KEYBOARD)  # told before the old one is read to its end
+        assert bench.take() == [Unplugged(K), Plugged(K, f"device {K}")]
+        assert await bench.written(K, (1, 31, 1)) == [Key(0, True, 31, K)]
+
+    on_a_bench(play)
+
+
 def test_a_device_that_fails_costs_only_itself(caplog):
     async def play(bench):
         bench.take()
@@ -180,6 +291,33 @@ def test_an_event_that_fails_costs_only_itself(caplog):
         caplog.clear()
 
     on_a_bench(play)
+
+
+def test_the_log_of_a_failure_does_not_say_which_key_it_was(caplog):
+    code, keysym = 7001, 8002  # numbers that stand nowhere else in a log
+
+    async def play(bench):
+        def broken(event):
+            # As a careless table would: KeyError's words are the key.
+            raise KeyError(event.code, event)
+
+        bench.driver._post = broken
+        bench.driver._tell(Key(keysym, True, code, K))
+        (record,) = [each for each in caplog.records if each.levelno == logging.ERROR]
+        text = logging.Formatter().format(record)
+        assert f"(Key of {K}): KeyError" in text
+        assert "in broken" in text, "where it failed is what mends it"
+        assert str(code) not in text
+        assert str(keysym) not in text
+        caplog.clear()
+
+    on_a_bench(play)
+
+
+def test_a_key_in_words_is_not_told():
+    key = Key(8002, True, 7001, K)
+    assert repr(key) == str(key) == f"Key(down=True, source={K!r})"
+    assert repr(ToTerminal(key)) == f"ToTerminal(event={key!r})"
 
 
 def test_nothing_comes_after_stop():

@@ -31,6 +31,8 @@ _PACKAGES = (
     "python3-evdev",  # has no wheel for Linux, so the images take Debian's too
     "python3-pyscard",  # the same
     "libturbojpeg0",  # the decoder loads it
+    "libxkbcommon0",  # keyboard layouts of the terminal's own forms
+    "xkb-data",
     "fonts-dejavu-core",
     "systemd",  # for tests of units; other guests start without it
     "udhcpc",

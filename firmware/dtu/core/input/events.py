@@ -3,7 +3,7 @@
 `source` names the device that an event comes from, so that its keys can be released when it goes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,12 +12,12 @@ class Key:
 
     `keysym` is X's number for what it writes, 0 if the source knows only the key; `code` is Linux's
     number for the key (KEY_* in linux/input-event-codes.h), 0 if the source knows only what it
-    writes.
+    writes. The repr has neither: PINs and passwords are typed with keys, and logs are read.
     """
 
-    keysym: int
+    keysym: int = field(repr=False)
     down: bool
-    code: int = 0
+    code: int = field(default=0, repr=False)
     source: str = ""
 
 

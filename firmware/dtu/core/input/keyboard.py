@@ -4,13 +4,15 @@ A key is down once, however many keyboards hold it. Who gets the keys may change
 held: the old one gets their releases, the new one never hears of them.
 """
 
-from dtu.core.input.codes import CAPS_LOCK, LOCKS, MODIFIERS, NUM_LOCK, SCROLL_LOCK, SHIFTS
+from dtu.core.input.codes import CAPS_LOCK, LEFT_SHIFT, LOCKS, MODIFIERS, NUM_LOCK, SCROLL_LOCK
 from dtu.core.input.events import Key, Leds
-from dtu.core.input.us_layout import keysym_of_code
+from dtu.core.input.layout import Layout
+from dtu.core.input.us_layout import UsLayout
 from dtu.core.timing import KEY_REPEAT_DELAY_S, KEY_REPEAT_INTERVAL_S
 
-# Shift_L to Hyper_R with the locks between, Mode_switch and ISO_Level3_Shift, the other locks.
-_QUIET_KEYSYMS = frozenset({*range(0xFFE1, 0xFFEF), 0xFF7E, 0xFE03, 0xFF7F, 0xFF14})
+# Shift_L to Hyper_R with the locks between, Mode_switch, ISO_Level3_Shift and ISO_Level5_Shift, the
+# other locks.
+_QUIET_KEYSYMS = frozenset({*range(0xFFE1, 0xFFEF), 0xFF7E, 0xFE03, 0xFE11, 0xFF7F, 0xFF14})
 _SHIFT_KEYSYMS = frozenset({0xFFE1, 0xFFE2})
 
 _Identity = tuple[int, int]
@@ -22,9 +24,13 @@ def _identity(key: Key) -> _Identity:
 
 
 class Keyboard:
-    """All keyboards as one. Each method gives the key events for whoever gets the keys now."""
+    """All keyboards as one. Each method gives the key events for whoever gets the keys now.
 
-    def __init__(self) -> None:
+    `layout` says what those keys write whose source knows only their code.
+    """
+
+    def __init__(self, layout: Layout | None = None) -> None:
+        self._layout = layout or UsLayout()
         self.leds = Leds(num=True)
         self._held: dict[str, set[_Identity]] = {}
         self._stale: dict[str, set[_Identity]] = {}
@@ -94,13 +100,17 @@ class Keyboard:
         )
 
     def _press(self, which: _Identity, event: Key, now: float) -> Key:
-        shift = any(k.code in SHIFTS or k.keysym in _SHIFT_KEYSYMS for k in self._down.values())
-        keysym = event.keysym or keysym_of_code(event.code, shift, self.leds)
+        keysym = event.keysym or self._layout.keysym(event.code, self._held_codes(), self.leds)
         key = self._down[which] = Key(keysym, True, event.code, event.source)
         if event.code not in MODIFIERS | LOCKS and keysym not in _QUIET_KEYSYMS:
             self._repeating = which
             self._repeat_at = now + KEY_REPEAT_DELAY_S
         return key
+
+    def _held_codes(self) -> list[int]:
+        """What is down, oldest first; Shift also from a source that knows only its keysym."""
+        down = self._down.values()
+        return [LEFT_SHIFT if key.keysym in _SHIFT_KEYSYMS else key.code for key in down]
 
     def _released(self, keys: set[_Identity]) -> list[Key]:
         gone = [which for which in self._down if which in keys and not self._is_held(which)]

@@ -36,6 +36,7 @@ from dtu.core.input.events import (
     Wheel,
 )
 from dtu.core.input.keyboard import Keyboard
+from dtu.core.input.layout import Layout
 from dtu.core.input.pointer import PointerState
 
 
@@ -71,8 +72,13 @@ class Receiver(enum.Enum):
 class InputRouter:
     """All input of a terminal. Fetch `next_action` until None after each call."""
 
-    def __init__(self, size: tuple[int, int], chords: Sequence[Chord] = ()) -> None:
-        self._keyboard = Keyboard()
+    def __init__(
+        self,
+        size: tuple[int, int],
+        chords: Sequence[Chord] = (),
+        layout: Layout | None = None,
+    ) -> None:
+        self._keyboard = Keyboard(layout)
         self._pointer = PointerState(size)
         self._chords = tuple(chords)
         self._attached = False

@@ -3,6 +3,9 @@
 It is for what the terminal itself asks (PIN, menu) and for RFB servers that know no scan codes.
 """
 
+from collections.abc import Collection
+
+from dtu.core.input.codes import SHIFTS
 from dtu.core.input.events import Leds
 
 _ROWS = {
@@ -45,6 +48,21 @@ _NAMED = {
     183: 0xFFCA, 184: 0xFFCB, 185: 0xFFCC,
 }  # fmt: skip
 """Keys without a character; appendix A of the X11 protocol has the keysyms."""
+
+
+class UsLayout:
+    """A US keyboard: where no layout is set, or the set one cannot be loaded."""
+
+    name = "us"
+
+    def keysym(self, code: int, held: Collection[int], leds: Leds) -> int:
+        """As `Layout` has it."""
+        return keysym_of_code(code, any(key in SHIFTS for key in held), leds)
+
+
+def keysym_of_named(code: int) -> int:
+    """The keysym of a key that writes no character on any keyboard, like Enter; 0 for others."""
+    return _NAMED.get(code, 0)
 
 
 def keysym_of_code(code: int, shift: bool, leds: Leds) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from dtu.core.rfb import Rect
 from dtu.drivers.display.base import ScreenError
 from dtu.drivers.display.drm import Card
-from dtu.drivers.display.kms_head import Head, Source
+from dtu.drivers.display.kms_head import FLIP_LOST_S, Head, Source
 from dtu.drivers.display.monitors import Placed, place_monitors
 from dtu.drivers.display.output import memory_surface
 from dtu.drivers.display.sdl import pygame
@@ -23,6 +23,9 @@ _LOG = logging.getLogger(__name__)
 
 _RETRY_S = 2.0
 """After the kernel refused something in the middle of work."""
+
+_LOOK_S = FLIP_LOST_S + 0.1
+"""While changes wait for a flip, the heads are asked this often whether it is forgotten."""
 
 _DEVICES = Path("/dev/dri")
 
@@ -44,6 +47,7 @@ class KmsOutput:
         self._on_layout: Callable[[], None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._retry: asyncio.TimerHandle | None = None
+        self._look: asyncio.TimerHandle | None = None
         self._layout: tuple[Rect, ...] = (Rect(0, 0, *size),)
         self.surface = memory_surface(*size)
         self._watch = UdevWatch("drm", self._device_event)
@@ -78,6 +82,7 @@ class KmsOutput:
         self._loop = asyncio.get_running_loop()
         for descriptor in self._descriptors():
             self._loop.add_reader(descriptor, self.pump)
+        self._look_later()
 
     def present(self, rects: Sequence[Rect]) -> None:
         """These rectangles of the surface have changed."""
@@ -107,8 +112,9 @@ class KmsOutput:
 
     def close(self) -> None:
         """Give the monitors back to the kernel's console."""
-        if self._retry is not None:
-            self._retry.cancel()
+        for timer in (self._retry, self._look):
+            if timer is not None:
+                timer.cancel()
         if self._loop is not None:
             for descriptor in self._descriptors():
                 self._loop.remove_reader(descriptor)
@@ -171,6 +177,17 @@ class KmsOutput:
                 if head.placed.crtc == crtc:
                     head.flipped(source)
 
+    def _look_later(self) -> None:
+        """The kernel's word of a flip may be lost, and on a still screen nobody asks again."""
+        if self._loop is None or self._look is not None:
+            return
+        if any(head.waits for head in self._heads):
+            self._look = self._loop.call_later(_LOOK_S, self._look_again)
+
+    def _look_again(self) -> None:
+        self._look = None
+        self._each(lambda head, source: head.look_again(source))
+
     def _each(self, work: Callable[[Head, Source], None]) -> None:
         def all_heads(source: Source) -> None:
             for head in self._heads:
@@ -188,6 +205,7 @@ class KmsOutput:
             self._close_heads()
             if self._loop is not None and self._retry is None:
                 self._retry = self._loop.call_later(_RETRY_S, self._try_again)
+        self._look_later()
 
     def _try_again(self) -> None:
         self._retry = None

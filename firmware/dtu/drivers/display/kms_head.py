@@ -24,7 +24,7 @@ _LOG = logging.getLogger(__name__)
 _MAX_STALE = 32
 """More rectangles of a waiting buffer become one: a still monitor must not collect them."""
 
-_FLIP_LOST_S = 1.0
+FLIP_LOST_S = 1.0
 """A flip takes one frame of the monitor, 42 ms at 24 Hz."""
 
 Source = npt.NDArray[np.uint32]
@@ -76,6 +76,16 @@ class Head:
     def flipped(self, source: Source) -> None:
         """The flip is done; what has changed in the meantime is brought now."""
         self._flipping = False
+        if self._waiting:
+            self._bring(source)
+
+    @property
+    def waits(self) -> bool:
+        """True while changes wait for a flip to be done."""
+        return self._on and self._waiting and self._flipping
+
+    def look_again(self, source: Source) -> None:
+        """Bring what waits if its flip is forgotten; nothing else may come to a still screen."""
         if self._waiting:
             self._bring(source)
 
@@ -152,7 +162,7 @@ class Head:
 
     def _is_flipping(self) -> bool:
         """True while a flip is under way; one that the kernel has forgotten is not waited for."""
-        if self._flipping and time.monotonic() - self._flip_began > _FLIP_LOST_S:
+        if self._flipping and time.monotonic() - self._flip_began > FLIP_LOST_S:
             _LOG.warning("%s: a flip was never told done", self.placed.connector.name)
             self._flipping = False
         return self._flipping

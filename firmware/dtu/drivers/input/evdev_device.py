@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import select
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -32,6 +33,9 @@ class DeviceFile(Protocol):
 
     def down(self) -> frozenset[int]:
         """Codes of all keys and buttons that are down now."""
+
+    def lives(self) -> bool:
+        """False once the device is gone, also if another one has its node now; raises nothing."""
 
     def show_leds(self, leds: Leds) -> None:
         """Set those lamps that it has."""
@@ -65,6 +69,14 @@ class EvdevDevice:
     def down(self) -> frozenset[int]:
         """Codes of all keys and buttons that are down now."""
         return frozenset(self._device.active_keys())
+
+    def lives(self) -> bool:
+        """False once the device is gone: then the kernel refuses every call with ENODEV."""
+        try:
+            self._device.active_keys()
+        except OSError:
+            return False
+        return True
 
     def show_leds(self, leds: Leds) -> None:
         """Set those lamps that it has."""
@@ -110,6 +122,12 @@ class PipedDevice:
     def down(self) -> frozenset[int]:
         """What `held` has."""
         return frozenset(self.held)
+
+    def lives(self) -> bool:
+        """False when the writer is gone, read to the end or not."""
+        ends = select.poll()
+        ends.register(self._io.fd, 0)  # a hang-up is told unasked
+        return not ends.poll(0)
 
     def show_leds(self, leds: Leds) -> None:
         """Kept in `leds`, for the bench to see."""

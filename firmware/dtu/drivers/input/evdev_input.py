@@ -6,11 +6,14 @@ What a device's numbers mean is in `dtu.core.input.decoder`, what becomes of the
 import asyncio
 import errno
 import logging
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from dtu.core.input.decoder import Decoder
 from dtu.core.input.events import InputEvent, Leds, Motion, Place, Plugged, Unplugged
+from dtu.core.input.layout import Layout
+from dtu.core.input.us_layout import UsLayout
 from dtu.drivers.input.evdev_device import DeviceFile, open_device
 from dtu.drivers.udev import DeviceEvent, UdevWatch
 
@@ -18,6 +21,11 @@ _LOG = logging.getLogger(__name__)
 
 MAX_DEVICES = 64
 """A hostile USB hub can show any number; the machine's own are some ten."""
+
+RETRY_S = 1.0
+RETRIES = 5
+"""A device that cannot be opened is tried again: a terminal that has just ended lets its devices go
+within a second, and udev gives them to the group input a little after they have come."""
 
 _NODE_PREFIX = "/dev/input/event"
 
@@ -38,18 +46,22 @@ class DeviceWatch(Protocol):
 class EvdevInput:
     """An input driver for the machine's own devices; each is read by nobody else meanwhile.
 
-    A device that fails is let go with a line in the log; the others live on.
+    A device that fails is let go with a line in the log; the others live on. One that cannot be
+    opened is tried `RETRIES` times more, with one line in the log for all of them.
     """
 
     def __init__(
         self,
         watch: Callable[[Callable[[DeviceEvent], None]], DeviceWatch] | None = None,
         open_file: Callable[[str], DeviceFile | None] = open_device,
+        layout: Layout | None = None,
     ) -> None:
+        self.layout: Layout = layout or UsLayout()
         self._make_watch = watch or (lambda on_event: UdevWatch("input", on_event))
         self._open = open_file
         self._watch: DeviceWatch | None = None
         self._devices: dict[str, _Open] = {}
+        self._waiting: dict[str, asyncio.TimerHandle] = {}
         self._post: Callable[[InputEvent], None] | None = None
         self._leds = Leds()
 
@@ -69,6 +81,8 @@ class EvdevInput:
         if self._watch is not None:
             self._loop.remove_reader(self._watch.fileno())
             self._watch = None
+        for node in list(self._waiting):
+            self._stop_waiting(node)
         for node in list(self._devices):
             self._let_go(node)
 
@@ -84,18 +98,30 @@ class EvdevInput:
         if not event.node.startswith(_NODE_PREFIX):
             return
         if event.action == "remove":
+            self._stop_waiting(event.node)
             self._let_go(event.node)
-        elif event.node not in self._devices:
-            self._take(event.node)
+            return
+        opened = self._devices.get(event.node)
+        if opened is not None and not opened.device.lives():
+            # Where udev's events were lost, this is the first word of a device that went and came
+            # back as the same node: what is open is the old one.
+            self._let_go(event.node)
+        if event.node not in self._devices:
+            self._take(event.node, RETRIES)
 
-    def _take(self, node: str) -> None:
+    def _take(self, node: str, retries: int) -> None:
+        waited = self._stop_waiting(node)
         if len(self._devices) >= MAX_DEVICES:
             _LOG.warning("%s is not read: %d devices are enough", node, MAX_DEVICES)
             return
         try:
             device = self._open(node)
         except OSError as error:
-            _LOG.warning("%s cannot be read: %s", node, _words(error))
+            if not waited:
+                _LOG.warning("%s cannot be read (it is tried again): %s", node, _words(error))
+            if retries and len(self._waiting) < MAX_DEVICES:
+                timer = self._loop.call_later(RETRY_S, self._take, node, retries - 1)
+                self._waiting[node] = timer
             return
         if device is None:
             _LOG.debug("%s is neither keyboard nor pointer", node)
@@ -105,6 +131,13 @@ class EvdevInput:
         self._loop.add_reader(device.fileno(), self._read, node)
         self._tell(Plugged(node, device.name))
         self._light(node)
+
+    def _stop_waiting(self, node: str) -> bool:
+        """Try a device no more; True if it was waited for."""
+        timer = self._waiting.pop(node, None)
+        if timer is not None:
+            timer.cancel()
+        return timer is not None
 
     def _let_go(self, node: str) -> None:
         opened = self._devices.pop(node, None)
@@ -153,9 +186,16 @@ class EvdevInput:
             return
         try:
             self._post(event)
-        except Exception:
-            # What follows in the same read may be the release of a key.
-            _LOG.exception("an input event failed: %s", event)
+        except Exception as error:
+            # What follows in the same read may be the release of a key. Neither the event nor the
+            # words of the error are logged: they may name the key, and PINs are typed with keys.
+            _LOG.error(
+                "an input event failed (%s of %s): %s at\n%s",
+                type(event).__name__,
+                event.source,
+                type(error).__name__,
+                "".join(traceback.format_tb(error.__traceback__)),
+            )
 
 
 class _Open:

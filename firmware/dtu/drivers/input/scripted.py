@@ -3,12 +3,15 @@
 from collections.abc import Callable
 
 from dtu.core.input.events import InputEvent, Leds, Plugged, Unplugged
+from dtu.core.input.layout import Layout
+from dtu.core.input.us_layout import UsLayout
 
 
 class ScriptedInput:
     """An input driver that posts what `feed` is given, in order, between `start` and `stop`."""
 
     def __init__(self) -> None:
+        self.layout: Layout = UsLayout()
         self.leds = Leds()
         self._post: Callable[[InputEvent], None] | None = None
         self._plugged: dict[str, None] = {}
