@@ -56,11 +56,11 @@ class _Frames:
         self.most = 0
         self._shown = 0
 
-    def look(self, view: SessionView) -> None:
-        """Between two turns of the decoder."""
-        size = framebuffer_bytes(view.client)
+    def look(self, client: RfbClient) -> None:
+        """Between two turns of the decoder, and after the last one: it may have been a resize."""
+        size = framebuffer_bytes(client)
         self.most = max(self.most, size + (self._shown if size != self._shown else 0))
-        if view.client.painted:
+        if client.painted:
             self._shown = size
 
 
@@ -114,8 +114,8 @@ class _Way:
             await asyncio.sleep(0)
             took_s = time.thread_time() - before
             self._report.slowest_read_s = max(self._report.slowest_read_s, took_s)
-            if self._view is not None:
-                frames.look(self._view)
+            if self._client is not None:
+                frames.look(self._client)
         link.close()
         if errors := [what for what in self._trouble if "exception" in what]:
             raise RuntimeError(f"on the event loop: {errors}")
