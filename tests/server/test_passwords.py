@@ -288,7 +288,7 @@ def test_a_password_in_a_ticket_is_that_users_alone():
     assert (ticket.proofs, ticket.user) == (frozenset({Proof.PASSWORD}), "alice")
     site.registry[token] = Registration("bob", True)
     desk.follow(token)
-    assert [(ask.what, ask.user) for ask in desk.told(Ask)] == [(Question.PASSWORD, "bob")]
+    assert (desk.told(Ask), codes(desk)) == ([], [NoticeCode.NOT_REGISTERED])
 
 
 def test_a_user_is_at_home_at_their_desk_after_a_restart_too():

@@ -9,13 +9,12 @@ import math
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from roamwire import tickets
 from roamwire.control import Answer, Cause, Insert, Notice, Response
 from roamwire.errors import RemoteProtocolError
 from roamwire.proof import Proof, Slot
-from roamwire.tokens import Token
 from sessionhost.core import timing
 from sessionhost.core.actions import AtHome, Lookup, Noticed, Outbox, Register
 from sessionhost.core.group import GroupManager
@@ -39,7 +38,7 @@ from sessionhost.core.policy import Policy, Who
 from sessionhost.core.proving import Prover, Verdict
 from sessionhost.core.readers import ReaderDesks, Seen
 from sessionhost.core.reasons import Reason
-from sessionhost.core.registration import Registration, Strength, login_token
+from sessionhost.core.registration import Owner, Registration, Strength, login_token
 from sessionhost.core.replies import PasswordChecked, Registered, Reply, Verified
 from sessionhost.core.selection import Chosen, ServerSelection
 from sessionhost.core.sessions import SessionManager
@@ -141,17 +140,26 @@ class AuthenticationManager:
         inserting.reader = reader
         if inserting.cause is Cause.REDIRECT:
             self._check_ticket(link, inserting, now)
+        ticket = inserting.ticket
+        if ticket is not None and found is not None and found.user != ticket.user:
+            # Who sent it here knows the token as somebody else's: nobody's session is shown.
+            self._refuse(link, inserting, Reason.OTHER_USERS_TOKEN, now)
+            return None
         return self._advance(link, inserting, now)
 
     def _check_ticket(self, link: Link, inserting: Inserting, now: float) -> None:
         """Step 912: only a valid ticket makes a redirect; all else is an ordinary insert."""
 
         known = inserting.registration
+        login = signs_in(self._policy, self._case(link, inserting, now))
 
-        def owner(ticket: tickets.RedirectTicket) -> Token:
-            if signs_in(self._policy, self._case(link, inserting, now)):
-                return login_token(ticket.user)
-            return (known.owner if known is not None else None) or inserting.token
+        def owner(ticket: tickets.RedirectTicket) -> Owner:
+            if login:
+                return Owner(login_token(ticket.user), ticket.user)
+            token = (known.owner if known is not None else None) or inserting.token
+            if known is None and self._policy.who(token) is Who.KIOSK:
+                return Owner(token, self._policy.kiosk_user)
+            return Owner(token, ticket.user)
 
         host, secrets = self._group.standing.host, self._group.secrets
         try:
@@ -166,8 +174,19 @@ class AuthenticationManager:
         else:
             inserting.ticket, inserting.proofs = ticket, ticket.proofs
             inserting.vouched = ticket.user
-            if known is not None and known.user != ticket.user:
-                inserting.proofs -= {Proof.PASSWORD}  # it was another user's
+
+    def judged_again(
+        self, link: Link, inserting: Inserting, found: Registration | None, now: float, *,
+        failed: bool,
+    ) -> Inserting | None:  # fmt: skip
+        """An insert that was admitted, by what the registry and the policy say now; None if it
+        would not be admitted any more without another proof."""
+        again = replace(inserting, registration=found, registry_failed=failed)
+        step = entry(self._policy, self._case(link, again, now))
+        if not isinstance(step, Admit):
+            return None
+        again.admitted = step
+        return again
 
     # What is to be proven
 

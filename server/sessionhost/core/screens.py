@@ -40,7 +40,7 @@ class Screens:
 
     def attach(self, link: Link, session: Session, inserting: Inserting, now: float) -> None:
         """Step 914: the newest insert wins; whoever showed the token's session before is told."""
-        for other in self._sessions.for_token(session.token):
+        for other in self._sessions.shown_for(session.token):
             self.cut(other, DisconnectReason.TAKEN_OVER, now, desk=link.dtu, by=link)
         self._sessions.attach(session, link.link, link.dtu, now)
         link.session, link.epoch = session.session, session.epoch
