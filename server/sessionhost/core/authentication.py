@@ -124,8 +124,9 @@ class AuthenticationManager:
             f"insert at {link.dtu} refused: {reason.value}"
             f"{inserting.whose}, cause {inserting.cause.value}"
         )
-        wait_s = wait_s or self._throttle.password_wait_s(inserting.user, link.dtu, now)
-        wait = max(1, math.ceil(wait_s)) if reason is Reason.TOO_MANY_TRIES else 0
+        wait = (
+            max(1, math.ceil(wait_s or inserting.wait_s)) if reason is Reason.TOO_MANY_TRIES else 0
+        )
         self._outbox.send(link.link, Notice(inserting.seq, int(reason.notice), wait_s=wait))
 
     def looked_up(

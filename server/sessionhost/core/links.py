@@ -74,7 +74,8 @@ class Inserting:
 
     `registration` is what the registry said. What has been proven is in `proofs`, with the facts
     of the card's certificates beside it; `vouched` is the user that a password or a ticket named.
-    `admitted` is set when nothing more is to be proven before the other servers are asked.
+    `admitted` is set when nothing more is to be proven before the other servers are asked. For
+    `wait_s` nothing that this person types is tried.
     """
 
     seq: int
@@ -92,6 +93,7 @@ class Inserting:
     vouched: str = ""
     admitted: Admit | None = None
     waiting: Challenged | Asked | Registering | None = None
+    wait_s: float = 0.0
     qid: str = ""
     rounds_left: int = PENDING_ROUNDS
     ask_at: float | None = None
@@ -111,6 +113,11 @@ class Inserting:
     def deciding(self) -> bool:
         """Whether it is proven, and on its way to a session."""
         return self.admitted is not None and self.waiting is None
+
+    @property
+    def signed(self) -> Token | None:
+        """The token, if it is a card that has signed and whose user is known by it."""
+        return self.token if self.admitted is not None and Proof.CARD in self.proofs else None
 
     @property
     def user(self) -> str:
