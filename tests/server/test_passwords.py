@@ -363,7 +363,7 @@ def test_a_password_in_a_ticket_is_that_users_alone():
     site.core("s1").group.standing.drain = True
     desk, token = site.desk("s1"), Token("pseudo", "desk1")
     policy = replace(WITH_PASSWORD, pseudo=Who.SELF)
-    site.core("s1").authentication._policy = policy
+    site.core("s1").authentication.policy = policy
     desk.insert(token)
     desk.type("secret", "alice")
     site.run(0.5)

@@ -70,7 +70,7 @@ class AuthenticationManager:
         self.selection = ServerSelection(group, sessions, links, outbox, rng)
         self.readers = ReaderDesks()
         self.local_offset = 0.0
-        self._policy = policy
+        self.policy = policy
         self._throttle = Throttle(policy.user_tries)
         self._prover = Prover(group.standing.host, policy, self._throttle, outbox, rng)
         self._group = group
@@ -84,7 +84,7 @@ class AuthenticationManager:
 
     def change_policy(self, policy: Policy) -> None:
         """What is judged from now on is judged by this one; what was counted stays."""
-        self._policy = self._prover.policy = policy
+        self.policy = self._prover.policy = policy
         self._throttle.user_tries = policy.user_tries
 
     @property
@@ -152,14 +152,14 @@ class AuthenticationManager:
         """Step 912: only a valid ticket makes a redirect; all else is an ordinary insert."""
 
         known = inserting.registration
-        login = signs_in(self._policy, self._case(link, inserting, now))
+        login = signs_in(self.policy, self._case(link, inserting, now))
 
         def owner(ticket: tickets.RedirectTicket) -> Owner:
             if login:
                 return Owner(login_token(ticket.user), ticket.user)
             token = (known.owner if known is not None else None) or inserting.token
-            if known is None and self._policy.who(token) is Who.KIOSK:
-                return Owner(token, self._policy.kiosk_user)
+            if known is None and self.policy.who(token) is Who.KIOSK:
+                return Owner(token, self.policy.kiosk_user)
             return Owner(token, ticket.user)
 
         host, secrets = self._group.standing.host, self._group.secrets
@@ -183,7 +183,7 @@ class AuthenticationManager:
         """An insert that was admitted, by what the registry and the policy say now; None if it
         would not be admitted any more without another proof."""
         again = replace(inserting, registration=found, registry_failed=failed)
-        step = entry(self._policy, self._case(link, again, now))
+        step = entry(self.policy, self._case(link, again, now))
         if not isinstance(step, Admit):
             return None
         again.admitted = step
@@ -248,7 +248,7 @@ class AuthenticationManager:
         if inserting.reader:
             self._read(link, inserting, now)
             return None
-        step = entry(self._policy, self._case(link, inserting, now))
+        step = entry(self.policy, self._case(link, inserting, now))
         if not isinstance(step, Admit):
             self._demand(link, inserting, step, now)
             return None
@@ -286,7 +286,7 @@ class AuthenticationManager:
     def _is_new_owner(self, inserting: Inserting) -> bool:
         """Whether a person has just proven to be the owner of an unregistered token."""
         own = inserting.registration is None and inserting.ticket is None
-        return own and self._policy.who(inserting.token) is Who.SELF
+        return own and self.policy.who(inserting.token) is Who.SELF
 
     def _register(
         self, link: Link, inserting: Inserting, user: str, label: str, now: float
@@ -302,7 +302,7 @@ class AuthenticationManager:
             if Proof.CARD not in inserting.proofs:
                 self._prover.show_key(link, inserting, Slot.CARD, now)
                 return
-            wants_pin = order is not None and (order.pin or self._policy.wants_pin)
+            wants_pin = order is not None and (order.pin or self.policy.wants_pin)
             if wants_pin and Proof.PERSON not in inserting.proofs:
                 self._prover.show_key(link, inserting, Slot.PERSON, now)
                 return
@@ -335,7 +335,7 @@ class AuthenticationManager:
         link, inserting = chosen.link, chosen.inserting
         away = self._away(link, inserting, chosen.decision, now)
         step = opening(
-            self._policy, self._case(link, inserting, now), chosen.inserting.admitted, away
+            self.policy, self._case(link, inserting, now), chosen.inserting.admitted, away
         )
         if not isinstance(step, Admit):
             self._demand(link, inserting, step, now)

@@ -36,7 +36,7 @@ class Menu:
         authentication: AuthenticationManager,
         leave: Callable[[Link, float], None],
         attach: Callable[[Link, Session, Inserting, float], None],
-        create: Callable[[Link, Inserting, str, str, float], bool],
+        create: Callable[[Link, Inserting, str, str, float], None],
     ) -> None:
         self._standing = group.standing
         self._sessions = sessions

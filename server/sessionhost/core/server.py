@@ -33,7 +33,6 @@ from sessionhost.core.actions import (
     Audit,
     Close,
     Outbox,
-    Remember,
     StartSession,
     StopSession,
 )
@@ -68,6 +67,7 @@ from sessionhost.core.registration import Registration
 from sessionhost.core.replies import Reply
 from sessionhost.core.screens import Screens
 from sessionhost.core.sessions import MAX_SESSIONS, Session, SessionManager
+from sessionhost.core.visitors import Visitors
 
 DEFAULT_POLICY = Policy()
 
@@ -104,6 +104,7 @@ class ServerCore:
             group, self.sessions, self._links, self._outbox, self.authentication, self._leave,
             self._attach, self._new,
         )  # fmt: skip
+        self._visitors = Visitors(self.sessions, self._outbox)
         self.policies = PolicyWatch()
         self._restarting = False
 
@@ -246,15 +247,16 @@ class ServerCore:
         """Step 915."""
         link, inserting = admitted.link, admitted.inserting
         recipe = admitted.registration.recipe or self._recipe
-        if not self._new(link, inserting, recipe, decision.why, now):
-            self._outbox.send(link.link, Notice(inserting.seq, int(NoticeCode.NO_SERVER_FREE)))
+        self._new(link, inserting, recipe, decision.why, now)
 
-    def _new(self, link: Link, inserting: Inserting, recipe: str, why: str, now: float) -> bool:
-        """A new session for the link; False if this host is full."""
-        owner = inserting.owner
-        session = self.sessions.create(owner, recipe, now, now + timing.SESSION_START_S)
+    def _new(self, link: Link, inserting: Inserting, recipe: str, why: str, now: float) -> None:
+        """A new session for the link, or the words that there is no room for one."""
+        owner, session = inserting.owner, None
+        if self._visitors.room_for(inserting, link.dtu, self.authentication.policy):
+            session = self.sessions.create(owner, recipe, now, now + timing.SESSION_START_S)
         if session is None:
-            return False
+            self._outbox.send(link.link, Notice(inserting.seq, int(NoticeCode.NO_SERVER_FREE)))
+            return
         self._count_sessions()
         self._outbox.audit(
             "session", "created", who=owner.user, token=session.token, dtu=link.dtu, reason=why,
@@ -264,7 +266,6 @@ class ServerCore:
         self._outbox.send(link.link, Notice(inserting.seq, int(NoticeCode.STARTING)))
         self._attach(link, session, inserting, now)
         self._start(session)
-        return True
 
     def _attach(self, link: Link, session: Session, inserting: Inserting, now: float) -> None:
         """Step 914."""
@@ -408,7 +409,7 @@ class ServerCore:
                 link.link, Disconnect(link.seq, DisconnectReason.RESTARTING.value, back_ms)
             )
         for session in [each for each in self.sessions if each.attachment is not None]:
-            self._outbox.put(Remember(session.session, session.epoch, now))
+            self._screens.remember(session, now)
 
     def next_deadline(self) -> float:
         """When `handle_deadline` is to be called next."""

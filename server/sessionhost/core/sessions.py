@@ -27,7 +27,10 @@ class Attachment:
 
 @dataclass
 class Session:
-    """One session; `last_connected` is our monotonic clock in seconds, `rfb_socket` "" at first."""
+    """One session; `last_connected` is our monotonic clock in seconds, `rfb_socket` "" at first.
+
+    `last_dtu` has shown it last. `ending`: its end is ordered.
+    """
 
     session: str
     token: Token
@@ -39,6 +42,7 @@ class Session:
     attachment: Attachment | None = None
     start_by: float | None = None
     last_dtu: str = ""
+    ending: bool = False
 
     @property
     def owner(self) -> Owner:
