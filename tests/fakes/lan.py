@@ -274,6 +274,7 @@ class Site(Lan):
         self.replies = []
         self.seed = seed
         self.registry = {ALICE: Registration("alice", True), BOB: Registration("bob", True)}
+        self.own_registries = {}  # of servers that have another one, by name
         self.hold_lookups = False
         self.registry_fails = False
         self.lookups = []
@@ -374,7 +375,8 @@ class Site(Lan):
         """The registry answers what it was asked."""
         while self.lookups:
             core, asked = self.lookups.pop(0)
-            found = None if self.registry_fails else self.registry.get(asked.token)
+            registry = self.own_registries.get(core.group.standing.host, self.registry)
+            found = None if self.registry_fails else registry.get(asked.token)
             core.looked_up(
                 asked.link,
                 asked.seq,

@@ -18,6 +18,7 @@ from roamwire.control import (
 from roamwire.notices import DisconnectReason, NoticeCode
 from sessionhost.core.actions import Revoke, StartSession, StopSession
 from sessionhost.core.choosing import MAX_SESSIONS_PER_TOKEN
+from sessionhost.core.registration import Owner
 
 
 @pytest.fixture
@@ -95,8 +96,9 @@ def test_an_older_session_of_another_server_is_chosen(site):
     desk, first = opened(site, "s1")
     away = "s2" if desk.server == "s1" else "s1"
     sessions = site.core(away).sessions
-    older = sessions.create(ALICE, "alice", "desktop", site.now - 7200, None)
-    newer = sessions.create(ALICE, "alice", "desktop", site.now - 60, None)
+    alice = Owner(ALICE, "alice")
+    older = sessions.create(alice, "desktop", site.now - 7200, None)
+    newer = sessions.create(alice, "desktop", site.now - 60, None)
     older.rfb_socket = newer.rfb_socket = "/run/x"
     assert [(each.session, each.host) for each in offers(site, desk)] == [
         (first.session, desk.server),

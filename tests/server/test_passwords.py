@@ -44,6 +44,7 @@ from sessionhost.core.timing import PASSWORD_S
 
 LOGIN = Policy(login=True)
 DESK1 = Token("pseudo", "desk1")
+WITH_PASSWORD = Policy(after_hotdesk=Extra.PASSWORD)
 
 
 def test_a_desk_offers_the_login():
@@ -158,6 +159,91 @@ def test_pulling_the_card_makes_no_guess_free():
     assert len(site.actions(CheckPassword)) == 5
 
 
+def guessed(site, desk, user, times, token=None):
+    """Wrong passwords of that user at a desk; ends where it has to wait."""
+    while times:
+        desk.lines.clear()
+        desk.insert(token or Token("pseudo", desk.name))
+        while times and desk.told(Ask) and not desk.told(Notice):
+            desk.type("guess", user)
+            times -= 1
+        if NoticeCode.TOO_MANY_TRIES in codes(desk):
+            return
+        keepalive(desk, 1)
+
+
+def test_at_a_shared_desk_one_persons_wrong_passwords_do_not_stop_the_next_one():
+    site = site_of(policy=replace(LOGIN, user_tries=50))
+    site.passwords["bob", "other"] = RIGHT
+    desk = site.desk("s1")
+    guessed(site, desk, "alice", 30)
+    assert codes(desk)[-1] == NoticeCode.TOO_MANY_TRIES
+    desk.lines.clear()
+    desk.insert(DESK1)
+    desk.type("other", "bob")
+    assert shown(desk)
+
+
+def test_guesses_over_many_names_at_one_desk_have_to_wait():
+    site = site_of(policy=LOGIN)
+    desk = site.desk("s1")
+    for number in range(9):
+        guessed(site, desk, f"user{number}", 1)
+    assert codes(desk)[-1] == NoticeCode.TOO_MANY_TRIES
+    assert desk.told(Notice)[-1].wait_s >= 1
+    assert len(site.actions(CheckPassword)) == 5
+    other = site.desk("s1")
+    other.insert(Token("pseudo", other.name))
+    other.type("secret", "alice")
+    assert shown(other)
+
+
+def test_a_card_that_has_signed_does_not_wait_for_wrong_passwords_typed_elsewhere():
+    site = site_of(policy=replace(WITH_PASSWORD, login=True))
+    for _ in range(6):
+        guessed(site, site.desk("s1"), "alice", 1)
+    stranger = site.desk("s1")
+    guessed(site, stranger, "alice", 1)
+    assert stranger.told(Notice)[-1].wait_s > 800
+    desk = site.desk("s1")
+    desk.insert(CARD.token)
+    desk.sign(CARD)
+    desk.type("secret")
+    assert shown(desk)
+
+
+def test_guesses_with_a_stolen_card_get_slower_also_when_it_is_pulled_each_time():
+    site = site_of(policy=WITH_PASSWORD)
+    site.hold_replies = True
+    for _ in range(8):
+        desk = site.desk("s1")  # at another desk each time
+        desk.insert(CARD.token)
+        desk.sign(CARD)
+        site.answer_replies()
+        site.deliver()
+        if not desk.told(Ask):
+            break
+        desk.type("guess")
+        desk.say(Remove(desk.seq))
+        site.answer_replies()
+        site.deliver()
+    assert codes(desk) == [NoticeCode.TOO_MANY_TRIES]
+    assert len(site.actions(CheckPassword)) == 5
+
+
+def test_a_card_is_its_users_not_that_of_a_name_that_is_typed():
+    """Registering a card that signs: the password is anybody's, so guesses at it count as such."""
+    site = site_of(policy=Policy(piv=Who.SELF, login=True, user_tries=2))
+    del site.registry[CARD.token]
+    for _ in range(2):
+        guessed(site, site.desk("s1"), "alice", 1)
+    desk = site.desk("s1")
+    desk.insert(CARD.token)
+    desk.sign(CARD)
+    desk.type("secret", "alice")
+    assert codes(desk) == [NoticeCode.TOO_MANY_TRIES]
+
+
 @pytest.mark.parametrize(
     ("result", "code"),
     [
@@ -197,9 +283,6 @@ def test_no_password_is_in_what_is_done_or_said():
 
 
 # After hotdesk
-
-
-WITH_PASSWORD = Policy(after_hotdesk=Extra.PASSWORD)
 
 
 def test_a_copied_number_needs_the_password_too():
@@ -280,7 +363,7 @@ def test_a_password_in_a_ticket_is_that_users_alone():
     site.core("s1").group.standing.drain = True
     desk, token = site.desk("s1"), Token("pseudo", "desk1")
     policy = replace(WITH_PASSWORD, pseudo=Who.SELF)
-    site.core("s1").authentication._policy = policy
+    site.core("s1").authentication.policy = policy
     desk.insert(token)
     desk.type("secret", "alice")
     site.run(0.5)
@@ -288,7 +371,7 @@ def test_a_password_in_a_ticket_is_that_users_alone():
     assert (ticket.proofs, ticket.user) == (frozenset({Proof.PASSWORD}), "alice")
     site.registry[token] = Registration("bob", True)
     desk.follow(token)
-    assert [(ask.what, ask.user) for ask in desk.told(Ask)] == [(Question.PASSWORD, "bob")]
+    assert (desk.told(Ask), codes(desk)) == ([], [NoticeCode.NOT_REGISTERED])
 
 
 def test_a_user_is_at_home_at_their_desk_after_a_restart_too():

@@ -60,6 +60,61 @@ def test_guesses_stop_that_desk_alone():
     assert limits.password_wait_s("alice", "desk1", 0.0) > 0
 
 
+def test_guesses_over_many_names_stop_that_desk_for_strangers():
+    limits = Throttle(50)
+    limits.admitted("alice", "desk1")
+    for number in range(FREE_TRIES + 2):
+        limits.wrong_password(f"user{number}", "desk1", 0.0)
+    assert limits.password_wait_s("another", "desk1", 0.0) > BACKOFF_S
+    assert limits.password_wait_s("alice", "desk1", 0.0) == 0
+    assert limits.password_wait_s("another", "desk2", 0.0) == 0
+
+
+def test_one_persons_wrong_passwords_are_not_the_next_ones_wait():
+    limits = Throttle(50)
+    for _ in range(3 * FREE_TRIES):
+        limits.wrong_password("alice", "desk1", 0.0)
+    assert limits.password_wait_s("alice", "desk1", 0.0) > 0
+    assert limits.password_wait_s("bob", "desk1", 0.0) == 0
+    assert limits.insert_wait_s(ALICE, "desk1", 0.0) == 0
+
+
+def test_the_desks_own_token_is_no_guess():
+    limits = Throttle(5)
+    for number in range(FREE_TRIES + 2):
+        guess(limits, number)
+    assert limits.insert_wait_s(Token("pseudo", "desk1"), "desk1", 0.0) == 0
+    assert limits.insert_wait_s(Token("pseudo", "desk2"), "desk1", 0.0) > 0
+
+
+def test_a_card_that_has_signed_waits_for_nobodys_guesses():
+    limits = Throttle(3)
+    for number in range(20):
+        limits.wrong_password("alice", f"evil{number}", 0.0)
+        limits.wrong_password("alice", "desk1", 0.0)
+        limits.wrong_password(f"user{number}", "desk1", 0.0)
+    assert limits.password_wait_s("alice", "desk1", 0.0) > 0
+    assert limits.password_wait_s("alice", "desk1", 0.0, CARD) == 0
+
+
+def test_guesses_with_a_stolen_card_get_slower_wherever_it_is():
+    limits = Throttle(50)
+    for number in range(FREE_TRIES + 1):
+        assert limits.password_wait_s("alice", f"desk{number}", 0.0, CARD) == 0
+        limits.wrong_password("alice", f"desk{number}", 0.0, CARD)
+    assert limits.password_wait_s("alice", "desk99", 0.0, CARD) == BACKOFF_S
+    assert limits.password_wait_s("alice", "desk1", 0.0, Token("piv", "cd" * 20)) == 0
+    limits.right_password("alice", "desk1", CARD)
+    assert limits.password_wait_s("alice", "desk99", 0.0, CARD) == 0
+
+
+def test_guesses_with_a_stolen_card_are_of_those_that_reach_pam_for_a_user():
+    limits = Throttle(3)
+    for number in range(3):
+        limits.wrong_password("alice", f"desk{number}", 0.0, CARD)
+    assert limits.password_wait_s("alice", "elsewhere", 0.0) == USER_TRIES_S
+
+
 def test_guesses_never_stop_a_card_that_proves_itself():
     limits = Throttle(5)
     for number in range(50):

@@ -5,10 +5,11 @@ import random
 import pytest
 
 from roamwire.tokens import Token
+from sessionhost.core.registration import Owner
 from sessionhost.core.timing import NONCE_S, PLACED_S, RESERVATION_S
 from sessionhost.core.vouchers import MAX_NONCES, MAX_PLACED, Vouchers
 
-CARD = Token("uid", "04a1")
+CARD = Owner(Token("uid", "04a1"), "alice")
 
 
 @pytest.fixture
@@ -61,14 +62,14 @@ def test_a_placement_is_told_for_some_seconds(vouchers):
     vouchers.placed(CARD, "s2", 100.0)
     assert vouchers.home(CARD, 100.0 + PLACED_S - 0.1) == "s2"
     assert vouchers.home(CARD, 100.0 + PLACED_S) == ""
-    assert vouchers.home(Token("uid", "ff"), 100.0) == ""
+    assert vouchers.home(Owner(CARD.token, "bob"), 100.0) == ""
 
 
 def test_the_last_placement_counts_and_can_be_forgotten(vouchers):
     vouchers.placed(CARD, "s2", 100.0)
     vouchers.placed(CARD, "s3", 101.0)
     assert vouchers.home(CARD, 101.0) == "s3"
-    assert vouchers.placed_tokens() == [CARD]
+    assert vouchers.placed_owners() == [CARD]
     vouchers.forget_home(CARD)
     vouchers.forget_home(CARD)
     assert vouchers.home(CARD, 101.0) == ""
@@ -76,7 +77,7 @@ def test_the_last_placement_counts_and_can_be_forgotten(vouchers):
 
 def test_reservations_count_by_host_and_fade(vouchers):
     for number, host in enumerate(["s2", "s2", "s3"]):
-        vouchers.placed(Token("uid", str(number)), host, 100.0 + number)
+        vouchers.placed(Owner(CARD.token, str(number)), host, 100.0 + number)
     assert vouchers.reserved(102.0) == {"s2": 2, "s3": 1}
     assert vouchers.reserved(100.0 + RESERVATION_S) == {"s2": 1, "s3": 1}
     assert vouchers.reserved(200.0) == {}
@@ -84,7 +85,7 @@ def test_reservations_count_by_host_and_fade(vouchers):
 
 def test_placements_are_bounded_and_the_oldest_goes(vouchers):
     for number in range(MAX_PLACED + 1):
-        vouchers.placed(Token("uid", str(number)), "s2", 100.0)
-    assert len(vouchers.placed_tokens()) == MAX_PLACED
-    assert vouchers.home(Token("uid", "0"), 100.0) == ""
-    assert vouchers.home(Token("uid", "1"), 100.0) == "s2"
+        vouchers.placed(Owner(CARD.token, str(number)), "s2", 100.0)
+    assert len(vouchers.placed_owners()) == MAX_PLACED
+    assert vouchers.home(Owner(CARD.token, "0"), 100.0) == ""
+    assert vouchers.home(Owner(CARD.token, "1"), 100.0) == "s2"

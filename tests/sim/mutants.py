@@ -28,7 +28,7 @@ from sessionhost.core.fencing import Fence
 from sessionhost.core.group import GroupManager
 from sessionhost.core.proving import Prover
 from sessionhost.core.questions import Question
-from sessionhost.core.registration import Registration
+from sessionhost.core.registration import Owner, Registration
 from sessionhost.core.screens import Screens
 from sessionhost.core.selection import ServerSelection
 from sessionhost.core.sessions import Attachment, SessionManager
@@ -112,7 +112,7 @@ def oldest_session_wins(claim):
     return -claim.age, claim.epoch, claim.session
 
 
-@mutant("most recent", target=ServerSelection, attribute="_known_token")
+@mutant("most recent", target=ServerSelection, attribute="_known_owner")
 def token_not_recognised(self, digest):
     return None
 
@@ -163,12 +163,26 @@ MUTANTS.append(
 )
 
 
+# Whose a session is
+
+MUTANTS.append(
+    Mutant(
+        "sessions_go_with_the_token_whoever_has_it",
+        ("owner", "exception"),
+        (
+            (Owner, "__eq__", lambda self, other: self.token == other.token),
+            (Owner, "__hash__", lambda self: hash(self.token)),
+        ),
+    )
+)
+
+
 # Proof: tickets, signatures, replays
 
 
 @mutant("unsigned", "most recent", target=Vouchers, attribute="redeem_ticket")
 def ticket_not_checked(self, text, owner, secrets, *, dtu, host, now):
-    return RedirectTicket("?", dtu, "", host, "", 0)
+    return RedirectTicket("?", dtu, "", host, "", 0, user=text.split("~")[9])
 
 
 @mutant("unsigned", "most recent", target=Vouchers, attribute="redeem")

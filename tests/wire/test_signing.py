@@ -110,6 +110,20 @@ def test_a_token_digest_hides_the_token_and_tells_tokens_apart():
     assert all(len(digest) == 64 and "04a1b2c3" not in digest for digest in digests)
 
 
+def test_an_owner_digest_tells_the_users_of_a_token_apart():
+    secrets, during = GroupSecrets(OLD), GroupSecrets(NEW, OLD)
+    digests = {
+        secrets.token_digest(CARD),
+        secrets.owner_digest(CARD, ""),
+        secrets.owner_digest(CARD, "alice"),
+        secrets.owner_digest(CARD, "bob"),
+        secrets.owner_digest(Token(CARD.kind, CARD.value + "a"), "lice"),
+    }
+    assert len(digests) == 5
+    assert secrets.owner_digest(CARD, "alice") in during.owner_digests(CARD, "alice")
+    assert secrets.owner_digest(CARD, "alice") not in during.owner_digests(CARD, "bob")
+
+
 def test_keys_of_different_purposes_differ():
     assert len({derive(OLD, "token"), derive(OLD, "ticket"), derive(NEW, "token"), OLD}) == 4
 

@@ -112,8 +112,8 @@ class ServerR:
 class TokenQ:
     """A server asks the others for a token's sessions (patent step 917).
 
-    `token` is a keyed hash, empty for a probe ("are you this boot?"). `dtu` is the DTU's address;
-    `pending` says that the asker is about to make a session for it.
+    `token` is a keyed hash of the token and its user, empty for a probe ("are you this boot?").
+    `dtu` is the DTU's address; `pending` says that the asker is about to make a session for it.
     """
 
     tokenQ: str  # noqa: N815
@@ -204,7 +204,7 @@ class BlockQ:
 
 @dataclass(frozen=True)
 class Shown:
-    """A server shows a session of this token at `dtu`, attached `age` ms ago.
+    """A server shows a session of this token, whoever's, at `dtu`, attached `age` ms ago.
 
     `shown` is the sender's nonce, `re` echoes the other's: only an answer to a nonce of ours says
     how long it was under way, so nothing that was held back moves a session. `beats` is the

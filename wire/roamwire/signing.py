@@ -69,18 +69,35 @@ class GroupSecrets:
         return Signed(body, trusted)
 
     def token_digest(self, token: Token) -> str:
-        """Keyed hash of a token in 64 hex digits, as sent in tokenQ."""
+        """Keyed hash of a token in 64 hex digits, as sent in shown."""
         return token_digest(self.current, str(token))
 
     def token_digests(self, token: Token) -> tuple[str, ...]:
         """The hashes under which others may ask for the token, one a live secret."""
         return tuple(token_digest(secret, str(token)) for secret in self.live)
 
+    def owner_digest(self, token: Token, user: str) -> str:
+        """Keyed hash of a token and the user whose it is, in 64 hex digits, as sent in tokenQ.
+
+        Who asks for the sessions of another user of the token asks for another hash.
+        """
+        return owner_digest(self.current, str(token), user)
+
+    def owner_digests(self, token: Token, user: str) -> tuple[str, ...]:
+        """The hashes under which others may ask for the token of that user, one a live secret."""
+        return tuple(owner_digest(secret, str(token), user) for secret in self.live)
+
 
 @lru_cache(maxsize=4096)
 def token_digest(secret: bytes, token: str) -> str:
     """HMAC-SHA-256 of a token under a key that is used for nothing else."""
     return hmac.digest(derive(secret, "token"), token.encode("utf-8"), "sha256").hex()
+
+
+@lru_cache(maxsize=4096)
+def owner_digest(secret: bytes, token: str, user: str) -> str:
+    """The same of a token and its user; no token has a line end in it."""
+    return hmac.digest(derive(secret, "owner"), f"{token}\n{user}".encode(), "sha256").hex()
 
 
 @lru_cache(maxsize=64)

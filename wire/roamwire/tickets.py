@@ -25,9 +25,9 @@ _PARTS = 11
 class RedirectTicket:
     """The bearer `dtu` may insert the token at `target` once; `hops` redirections so far.
 
-    `token` is the keyed hash, `nonce` the target's own, `session` what the target said it has,
-    "" if a new one is to be made there. `proofs` is what the issuer has seen proven for this
-    insert, so that the target does not ask for it again, and `user` whose token it is.
+    `token` is the keyed hash of token and user, `nonce` the target's own, `session` what the target
+    said it has, "" if a new one is to be made there. `proofs` is what the issuer has seen proven
+    for this insert, so that the target does not ask for it again, and `user` whose token it is.
     """
 
     issuer: str

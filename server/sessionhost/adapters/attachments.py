@@ -1,26 +1,35 @@
-"""Epoch and last connection of each session, kept over a daemon restart. Lost with a reboot, as are
-the sessions themselves."""
+"""Epoch, last connection and terminal of each session, kept over a daemon restart. Lost with a
+reboot, as are the sessions themselves."""
 
 import json
 import logging
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 _LOG = logging.getLogger(__name__)
 
 
+class Kept(NamedTuple):
+    """What is kept of one session; `last_connected` is CLOCK_MONOTONIC in seconds."""
+
+    epoch: int
+    last_connected: float
+    dtu: str = ""
+
+
 class AttachmentFile:
-    """A small JSON file, replaced at each change: session -> [epoch, CLOCK_MONOTONIC seconds]."""
+    """A small JSON file, replaced at each change: session -> the values of `Kept`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[str, tuple[int, float]] = {}
+        self._known: dict[str, Kept] = {}
 
-    def load(self) -> dict[str, tuple[int, float]]:
+    def load(self) -> dict[str, Kept]:
         """What was kept; a file that cannot be read is reported and counts as empty."""
         try:
             found = json.loads(self._path.read_text("utf-8"))
-            self._known = {str(name): (int(e), float(at)) for name, (e, at) in found.items()}
+            self._known = {str(name): _kept(*values) for name, values in found.items()}
         except FileNotFoundError:
             self._known = {}
         except (OSError, ValueError, TypeError, AttributeError) as error:
@@ -28,9 +37,9 @@ class AttachmentFile:
             self._known = {}
         return dict(self._known)
 
-    def keep(self, session: str, epoch: int, last_connected: float) -> None:
+    def keep(self, session: str, kept: Kept) -> None:
         """Remember one session's attachment."""
-        self._known[session] = (epoch, last_connected)
+        self._known[session] = kept
         self._write()
 
     def only(self, sessions: set[str]) -> None:
@@ -47,3 +56,7 @@ class AttachmentFile:
             os.replace(new, self._path)
         except OSError as error:
             _LOG.warning("cannot write %s: %s", self._path, error.strerror)
+
+
+def _kept(epoch: int, last_connected: float, dtu: str = "") -> Kept:
+    return Kept(int(epoch), float(last_connected), str(dtu))

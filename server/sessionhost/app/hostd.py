@@ -20,7 +20,7 @@ from roamwire.notices import DisconnectReason
 from roamwire.settings import SettingsError
 from roamwire.signing import GroupSecrets
 from roamwire.tokens import Token
-from sessionhost.adapters.attachments import AttachmentFile
+from sessionhost.adapters.attachments import AttachmentFile, Kept
 from sessionhost.adapters.audit_log import AuditLog, load_audit_key
 from sessionhost.adapters.audit_server import AuditServer
 from sessionhost.adapters.block_file import BlockFile
@@ -225,11 +225,13 @@ class HostDaemon:
         for each in event.running:
             # Without a note: as old as the session, and above any epoch that can have been given.
             started = now - max(0, wall_ms - each.started_ms) / 1000
-            epoch, last = kept.get(each.session, (int(now * EPOCHS_PER_S), started))
-            token = Token.parse(each.token)
+            note = kept.get(each.session, Kept(int(now * EPOCHS_PER_S), started))
             sessions.append(
-                Session(each.session, token, each.user, each.recipe, last, epoch, each.rfb_socket)
-            )
+                Session(
+                    each.session, Token.parse(each.token), each.user, each.recipe,
+                    note.last_connected, note.epoch, each.rfb_socket, last_dtu=note.dtu,
+                )
+            )  # fmt: skip
         if sessions:
             _LOG.info("launcherd has %d sessions", len(sessions))
         self.core.recover(sessions, now)
@@ -359,7 +361,8 @@ class HostDaemon:
     def _write_down(self, action: actions.Action) -> None:
         match action:
             case actions.Remember():
-                self._attachments.keep(action.session, action.epoch, action.last_connected)
+                kept = Kept(action.epoch, action.last_connected, action.dtu)
+                self._attachments.keep(action.session, kept)
             case actions.KeepBlocks():
                 self._blocks.keep(action.entries)
                 self._revoked.publish(self.core.group.blocks.blocked_dtus())

@@ -141,11 +141,12 @@ class Revoke:
 
 @dataclass(frozen=True)
 class Remember:
-    """Keep a session's epoch and last connection (monotonic seconds) over a daemon restart."""
+    """Keep a session's epoch, last connection (monotonic seconds) and terminal over a restart."""
 
     session: str
     epoch: int
     last_connected: float
+    dtu: str
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,12 @@ import math
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from roamwire import tickets
 from roamwire.control import Answer, Cause, Insert, Notice, Response
 from roamwire.errors import RemoteProtocolError
 from roamwire.proof import Proof, Slot
-from roamwire.tokens import Token
 from sessionhost.core import timing
 from sessionhost.core.actions import AtHome, Lookup, Noticed, Outbox, Register
 from sessionhost.core.group import GroupManager
@@ -39,7 +38,7 @@ from sessionhost.core.policy import Policy, Who
 from sessionhost.core.proving import Prover, Verdict
 from sessionhost.core.readers import ReaderDesks, Seen
 from sessionhost.core.reasons import Reason
-from sessionhost.core.registration import Registration, Strength, login_token
+from sessionhost.core.registration import Owner, Registration, Strength, login_token
 from sessionhost.core.replies import PasswordChecked, Registered, Reply, Verified
 from sessionhost.core.selection import Chosen, ServerSelection
 from sessionhost.core.sessions import SessionManager
@@ -71,7 +70,7 @@ class AuthenticationManager:
         self.selection = ServerSelection(group, sessions, links, outbox, rng)
         self.readers = ReaderDesks()
         self.local_offset = 0.0
-        self._policy = policy
+        self.policy = policy
         self._throttle = Throttle(policy.user_tries)
         self._prover = Prover(group.standing.host, policy, self._throttle, outbox, rng)
         self._group = group
@@ -85,7 +84,7 @@ class AuthenticationManager:
 
     def change_policy(self, policy: Policy) -> None:
         """What is judged from now on is judged by this one; what was counted stays."""
-        self._policy = self._prover.policy = policy
+        self.policy = self._prover.policy = policy
         self._throttle.user_tries = policy.user_tries
 
     @property
@@ -125,8 +124,9 @@ class AuthenticationManager:
             f"insert at {link.dtu} refused: {reason.value}"
             f"{inserting.whose}, cause {inserting.cause.value}"
         )
-        wait_s = wait_s or self._throttle.password_wait_s(inserting.user, link.dtu, now)
-        wait = max(1, math.ceil(wait_s)) if reason is Reason.TOO_MANY_TRIES else 0
+        wait = (
+            max(1, math.ceil(wait_s or inserting.wait_s)) if reason is Reason.TOO_MANY_TRIES else 0
+        )
         self._outbox.send(link.link, Notice(inserting.seq, int(reason.notice), wait_s=wait))
 
     def looked_up(
@@ -141,17 +141,26 @@ class AuthenticationManager:
         inserting.reader = reader
         if inserting.cause is Cause.REDIRECT:
             self._check_ticket(link, inserting, now)
+        ticket = inserting.ticket
+        if ticket is not None and found is not None and found.user != ticket.user:
+            # Who sent it here knows the token as somebody else's: nobody's session is shown.
+            self._refuse(link, inserting, Reason.OTHER_USERS_TOKEN, now)
+            return None
         return self._advance(link, inserting, now)
 
     def _check_ticket(self, link: Link, inserting: Inserting, now: float) -> None:
         """Step 912: only a valid ticket makes a redirect; all else is an ordinary insert."""
 
         known = inserting.registration
+        login = signs_in(self.policy, self._case(link, inserting, now))
 
-        def owner(ticket: tickets.RedirectTicket) -> Token:
-            if signs_in(self._policy, self._case(link, inserting, now)):
-                return login_token(ticket.user)
-            return (known.owner if known is not None else None) or inserting.token
+        def owner(ticket: tickets.RedirectTicket) -> Owner:
+            if login:
+                return Owner(login_token(ticket.user), ticket.user)
+            token = (known.owner if known is not None else None) or inserting.token
+            if known is None and self.policy.who(token) is Who.KIOSK:
+                return Owner(token, self.policy.kiosk_user)
+            return Owner(token, ticket.user)
 
         host, secrets = self._group.standing.host, self._group.secrets
         try:
@@ -166,8 +175,19 @@ class AuthenticationManager:
         else:
             inserting.ticket, inserting.proofs = ticket, ticket.proofs
             inserting.vouched = ticket.user
-            if known is not None and known.user != ticket.user:
-                inserting.proofs -= {Proof.PASSWORD}  # it was another user's
+
+    def judged_again(
+        self, link: Link, inserting: Inserting, found: Registration | None, now: float, *,
+        failed: bool,
+    ) -> Inserting | None:  # fmt: skip
+        """An insert that was admitted, by what the registry and the policy say now; None if it
+        would not be admitted any more without another proof."""
+        again = replace(inserting, registration=found, registry_failed=failed)
+        step = entry(self.policy, self._case(link, again, now))
+        if not isinstance(step, Admit):
+            return None
+        again.admitted = step
+        return again
 
     # What is to be proven
 
@@ -228,7 +248,7 @@ class AuthenticationManager:
         if inserting.reader:
             self._read(link, inserting, now)
             return None
-        step = entry(self._policy, self._case(link, inserting, now))
+        step = entry(self.policy, self._case(link, inserting, now))
         if not isinstance(step, Admit):
             self._demand(link, inserting, step, now)
             return None
@@ -266,7 +286,7 @@ class AuthenticationManager:
     def _is_new_owner(self, inserting: Inserting) -> bool:
         """Whether a person has just proven to be the owner of an unregistered token."""
         own = inserting.registration is None and inserting.ticket is None
-        return own and self._policy.who(inserting.token) is Who.SELF
+        return own and self.policy.who(inserting.token) is Who.SELF
 
     def _register(
         self, link: Link, inserting: Inserting, user: str, label: str, now: float
@@ -282,7 +302,7 @@ class AuthenticationManager:
             if Proof.CARD not in inserting.proofs:
                 self._prover.show_key(link, inserting, Slot.CARD, now)
                 return
-            wants_pin = order is not None and (order.pin or self._policy.wants_pin)
+            wants_pin = order is not None and (order.pin or self.policy.wants_pin)
             if wants_pin and Proof.PERSON not in inserting.proofs:
                 self._prover.show_key(link, inserting, Slot.PERSON, now)
                 return
@@ -315,7 +335,7 @@ class AuthenticationManager:
         link, inserting = chosen.link, chosen.inserting
         away = self._away(link, inserting, chosen.decision, now)
         step = opening(
-            self._policy, self._case(link, inserting, now), chosen.inserting.admitted, away
+            self.policy, self._case(link, inserting, now), chosen.inserting.admitted, away
         )
         if not isinstance(step, Admit):
             self._demand(link, inserting, step, now)

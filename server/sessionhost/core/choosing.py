@@ -1,4 +1,4 @@
-"""A person chooses among the sessions of their token on all servers. Attaches nothing.
+"""A person chooses among their sessions of a token on all servers. Attaches nothing.
 
 Browse and select are questions to the group like an insert's; what comes out is a list for the
 terminal, or where the chosen session is. A person may look at the list for minutes, so that the
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from roamwire.control import Offer, Sessions
 from roamwire.limits import MAX_OFFERS
-from roamwire.tokens import Token
 from sessionhost.core.actions import Outbox
 from sessionhost.core.group import GroupManager
 from sessionhost.core.group_events import TokenAnswered
 from sessionhost.core.links import Link
 from sessionhost.core.questions import Answer
+from sessionhost.core.registration import Owner
 from sessionhost.core.sessions import SessionManager
 
 MAX_SESSIONS_PER_TOKEN = 4
@@ -26,7 +26,6 @@ class Found:
     """The chosen session is on another server, which has just answered."""
 
     link: int
-    token: Token
     session: str
     answer: Answer
 
@@ -37,7 +36,7 @@ class _Asked:
 
     link: int
     seq: int
-    token: Token
+    owner: Owner
     session: str
 
 
@@ -50,19 +49,19 @@ class SessionChooser:
         self._outbox = outbox
         self._asked: dict[str, _Asked] = {}
 
-    def browse(self, link: Link, token: Token, now: float) -> None:
+    def browse(self, link: Link, owner: Owner, now: float) -> None:
         """Which sessions there are: the list goes to the terminal when the servers have spoken."""
-        self._ask(link, token, "", now)
+        self._ask(link, owner, "", now)
 
-    def seek(self, link: Link, token: Token, session: str, now: float) -> None:
+    def seek(self, link: Link, owner: Owner, session: str, now: float) -> None:
         """Where that session is: ends in `Found`, or in a new list if nobody has it."""
-        self._ask(link, token, session, now)
+        self._ask(link, owner, session, now)
 
-    def _ask(self, link: Link, token: Token, session: str, now: float) -> None:
+    def _ask(self, link: Link, owner: Owner, session: str, now: float) -> None:
         self.forget(link)
-        digest = self._group.secrets.token_digest(token)
+        digest = self._group.secrets.owner_digest(owner.token, owner.user)
         qid = self._group.ask(digest, link.address, now)
-        self._asked[qid] = _Asked(link.link, link.seq, token, session)
+        self._asked[qid] = _Asked(link.link, link.seq, owner, session)
 
     def forget(self, link: Link) -> None:
         """The terminal has something else to do, or is gone."""
@@ -77,8 +76,8 @@ class SessionChooser:
         reachable = [each for each in event.answers if each.address is not None and each.nonce]
         for answer in reachable:
             if asked.session and any(claim.session == asked.session for claim in answer.claims):
-                return Found(asked.link, asked.token, asked.session, answer)
-        own = [(self._group.standing.host, self._sessions.claims(asked.token, now))]
+                return Found(asked.link, asked.session, answer)
+        own = [(self._group.standing.host, self._sessions.claims(asked.owner, now))]
         claims = [
             (claim, host)
             for host, said in [*own, *((each.host, each.claims) for each in reachable)]

@@ -3,14 +3,14 @@
 from dataclasses import dataclass, replace
 
 from roamwire.addresses import Address
-from roamwire.control import Cause, Hello, Question
+from roamwire.control import Cause, Hello, Question, Select
 from roamwire.proof import Proof, Slot
 from roamwire.tickets import RedirectTicket
 from roamwire.tokens import Token
 from sessionhost.core.cards import CardFacts
 from sessionhost.core.judgement import Admit
 from sessionhost.core.reasons import Reason
-from sessionhost.core.registration import Registration
+from sessionhost.core.registration import Owner, Registration
 from sessionhost.core.timing import HELLO_S, LINK_SILENT_S, PENDING_ROUNDS
 
 MAX_LINKS = 2000
@@ -74,7 +74,8 @@ class Inserting:
 
     `registration` is what the registry said. What has been proven is in `proofs`, with the facts
     of the card's certificates beside it; `vouched` is the user that a password or a ticket named.
-    `admitted` is set when nothing more is to be proven before the other servers are asked.
+    `admitted` is set when nothing more is to be proven before the other servers are asked. For
+    `wait_s` nothing that this person types is tried.
     """
 
     seq: int
@@ -92,6 +93,7 @@ class Inserting:
     vouched: str = ""
     admitted: Admit | None = None
     waiting: Challenged | Asked | Registering | None = None
+    wait_s: float = 0.0
     qid: str = ""
     rounds_left: int = PENDING_ROUNDS
     ask_at: float | None = None
@@ -102,14 +104,20 @@ class Inserting:
         return 0 if self.ticket is None else self.ticket.hops
 
     @property
-    def owner(self) -> Token:
-        """The token that its sessions belong to."""
-        return self.token if self.admitted is None else self.admitted.owner
+    def owner(self) -> Owner:
+        """Whose sessions it may have."""
+        token = self.token if self.admitted is None else self.admitted.owner
+        return Owner(token, self.user)
 
     @property
     def deciding(self) -> bool:
         """Whether it is proven, and on its way to a session."""
         return self.admitted is not None and self.waiting is None
+
+    @property
+    def signed(self) -> Token | None:
+        """The token, if it is a card that has signed and whose user is known by it."""
+        return self.token if self.admitted is not None and Proof.CARD in self.proofs else None
 
     @property
     def user(self) -> str:
@@ -134,7 +142,8 @@ class Inserting:
 class Link:
     """A connected DTU: its name comes from its certificate, never from what it says.
 
-    `shown_for` is the insert that led to the session that it shows.
+    `shown_for` is the insert that led to the session that it shows, `choice` what was chosen in
+    the menu while the registry is asked whose the token is now.
     """
 
     link: int
@@ -145,6 +154,7 @@ class Link:
     hello: Hello | None = None
     inserting: Inserting | None = None
     shown_for: Inserting | None = None
+    choice: Select | None = None
     session: str = ""
     epoch: int = 0
     seq: int = 0
@@ -158,11 +168,9 @@ class Link:
         waiting = self.inserting.waiting
         return self.inserting.ask_at if waiting is None else waiting.until
 
-    def once_more(self, owner: Token) -> Inserting:
-        """The insert that led to what the link shows, for another session of the same token."""
-        if self.shown_for is None:
-            return Inserting(self.seq, owner, Cause.INSERT)
-        return replace(self.shown_for, seq=self.seq, cause=Cause.INSERT, lost="", ticket=None)
+    def once_more(self, shown_for: Inserting) -> Inserting:
+        """The insert that led to what the link shows, for another session of its owner."""
+        return replace(shown_for, seq=self.seq, cause=Cause.INSERT, lost="", ticket=None)
 
     def overdue(self, now: float) -> str:
         """Why the connection is to be closed; "" if it is in order."""

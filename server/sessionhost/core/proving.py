@@ -11,6 +11,7 @@ from dataclasses import replace
 from roamwire.control import Answer, Ask, Challenge, Question, Response
 from roamwire.notices import NoticeCode
 from roamwire.proof import CHALLENGE_BYTES, CardError, Proof, Slot, signed_bytes
+from roamwire.tokens import Token
 from sessionhost.core import timing
 from sessionhost.core.actions import CheckPassword, Outbox, PasswordResult, Verify
 from sessionhost.core.cards import CardFacts, same_card
@@ -55,6 +56,7 @@ class Prover:
         self._outbox = outbox
         self._rng = rng
         self._checks = 0
+        self._signed: dict[int, Token | None] = {}
 
     # Cards
 
@@ -129,10 +131,15 @@ class Prover:
 
     def ask(self, link: Link, inserting: Inserting, ask: AskPerson, now: float) -> Verdict:
         """The person has to say something; Reason.TOO_MANY_TRIES if nothing is heard now."""
-        if self._throttle.password_wait_s(ask.user, link.dtu, now) > 0:
+        # Who has not said a name yet is let say one: nothing is tried by that.
+        if ask.user and self._has_to_wait(link, inserting, ask.user, now):
             return Reason.TOO_MANY_TRIES
         self._put_question(link, inserting, ask.question, ask.user, TRIES, now)
         return False
+
+    def _has_to_wait(self, link: Link, inserting: Inserting, user: str, now: float) -> bool:
+        inserting.wait_s = self._throttle.password_wait_s(user, link.dtu, now, inserting.signed)
+        return inserting.wait_s > 0
 
     def _put_question(
         self, link: Link, inserting: Inserting, what: Question, user: str, tries: int, now: float
@@ -156,9 +163,10 @@ class Prover:
         if line.cancel:
             return Reason.PASSWORD_CANCELLED
         user = waiting.user or line.user
-        if self._throttle.password_wait_s(user, link.dtu, now) > 0:
+        if self._has_to_wait(link, inserting, user, now):
             return Reason.TOO_MANY_TRIES
         self._checks += 1
+        self._signed[self._checks] = inserting.signed
         inserting.waiting = replace(
             waiting, checking=self._checks, until=now + timing.PASSWORD_CHECK_S
         )
@@ -169,15 +177,16 @@ class Prover:
         """What PAM says."""
         inserting, user, result = link.inserting, reply.user, reply.result
         waiting = inserting.waiting if inserting is not None else None
+        signed = self._signed.pop(reply.number, None)
         if result is PasswordResult.WRONG:
             # Also if the card is out meanwhile: pulling it must not make a try free.
-            self._throttle.wrong_password(user, link.dtu, now)
+            self._throttle.wrong_password(user, link.dtu, now, signed)
             self._outbox.report(f"wrong password for {user!r:.80} at {link.dtu}")
         if inserting is None or not isinstance(waiting, Asked) or waiting.checking != reply.number:
             return False
         inserting.waiting = None
         if result is PasswordResult.RIGHT:
-            self._throttle.right_password(user, link.dtu)
+            self._throttle.right_password(user, link.dtu, signed)
             inserting.proofs |= {Proof.PASSWORD}
             if waiting.question is not Question.PASSWORD:
                 inserting.vouched = user
@@ -186,7 +195,7 @@ class Prover:
             return _PASSWORD_ENDS[result]
         if waiting.tries <= 1:
             return Reason.WRONG_PASSWORD
-        if self._throttle.password_wait_s(waiting.user, link.dtu, now) > 0:
+        if self._has_to_wait(link, inserting, user, now):
             return Reason.TOO_MANY_TRIES
         self._put_question(link, inserting, waiting.question, waiting.user, waiting.tries - 1, now)
         return False

@@ -15,6 +15,7 @@ class Reason(enum.Enum):
     TOKEN_LOST = "token-lost"
     OUTSIDE_HOURS = "outside-hours"
     OTHER_DESKS_TOKEN = "other-desks-token"
+    OTHER_USERS_TOKEN = "other-users-token"
     TOO_MANY_TRIES = "too-many-tries"
     CARD_ERROR = "card-error"
     CARD_WITHOUT_KEY = "card-without-key"
@@ -64,6 +65,7 @@ _NOTICES = {
     Reason.TOKEN_LOST: NoticeCode.TOKEN_LOST,
     Reason.OUTSIDE_HOURS: NoticeCode.OUTSIDE_HOURS,
     Reason.OTHER_DESKS_TOKEN: NoticeCode.KIND_REFUSED,
+    Reason.OTHER_USERS_TOKEN: NoticeCode.NOT_REGISTERED,
     Reason.TOO_MANY_TRIES: NoticeCode.TOO_MANY_TRIES,
     Reason.CARD_ERROR: NoticeCode.NOT_PROVEN,
     Reason.CARD_WITHOUT_KEY: NoticeCode.NOT_PROVEN,

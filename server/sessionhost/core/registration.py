@@ -48,6 +48,17 @@ class Registration:
     hours: str = ""
 
 
+@dataclass(frozen=True)
+class Owner:
+    """Whose sessions: those of a token, as long as it is this user's.
+
+    A card that was given to somebody else owns none of the sessions that it has opened before.
+    """
+
+    token: Token
+    user: str
+
+
 def login_token(user: str) -> Token:
     """The token that owns the sessions of a person who signed in without a card."""
     if _PLAIN_USER.match(user):

@@ -35,12 +35,12 @@ class Screens:
         session = self._sessions.get(link.session)
         if session is not None and self._sessions.detach(session, link.epoch, now):
             self._outbox.put(Revoke(session.session, link.epoch))
-            self._outbox.put(Remember(session.session, session.epoch, now))
+            self.remember(session, now)
         link.session, link.epoch, link.shown_for = "", 0, None
 
     def attach(self, link: Link, session: Session, inserting: Inserting, now: float) -> None:
         """Step 914: the newest insert wins; whoever showed the token's session before is told."""
-        for other in self._sessions.for_token(session.token):
+        for other in self._sessions.shown_for(session.token):
             self.cut(other, DisconnectReason.TAKEN_OVER, now, desk=link.dtu, by=link)
         self._sessions.attach(session, link.link, link.dtu, now)
         link.session, link.epoch = session.session, session.epoch
@@ -53,9 +53,13 @@ class Screens:
             "session", "shown", who=session.user, token=inserting.token, dtu=link.dtu,
             reason=inserting.cause.value, session=session.session,
         )  # fmt: skip
-        self._outbox.put(Remember(session.session, session.epoch, now))
+        self.remember(session, now)
         if session.running:
             self.connect(link, session)
+
+    def remember(self, session: Session, now: float) -> None:
+        """What the next daemon is to know of a session that is, or was, shown until `now`."""
+        self._outbox.put(Remember(session.session, session.epoch, now, session.last_dtu))
 
     def cut(
         self,
@@ -75,7 +79,7 @@ class Screens:
         if shown is None or not self._sessions.detach(session, shown.epoch, now):
             return False
         self._outbox.put(Revoke(session.session, shown.epoch))
-        self._outbox.put(Remember(session.session, session.epoch, now))
+        self.remember(session, now)
         at = f" at {desk}" if desk else ""
         self._outbox.report(f"session {session.session} at {shown.dtu}: {reason.value}{at}")
         self._outbox.audit(

@@ -1,6 +1,6 @@
 """Server selection: where a proven token's session is, or is to be. Proves and shows nothing.
 
-The patent's steps 912-922: the other servers say whether they have a session of the token,
+The patent's steps 912-922: the other servers say whether they have a session of the token and user,
 `insert.decide` says where it goes, a redirect takes it there. Answers to our tokenQ come back as
 events of the group manager; ours to theirs are given here as well.
 """
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from roamwire import tickets
 from roamwire.control import Redirect
-from roamwire.tokens import Token
 from sessionhost.core import timing
 from sessionhost.core.actions import Outbox
 from sessionhost.core.group import GroupManager
@@ -28,6 +27,7 @@ from sessionhost.core.insert import (
 )
 from sessionhost.core.links import Inserting, Link
 from sessionhost.core.placement import Candidate
+from sessionhost.core.registration import Owner
 from sessionhost.core.sessions import SessionManager
 from sessionhost.core.vouchers import Vouchers
 
@@ -82,33 +82,37 @@ class ServerSelection:
         self.ask(link, inserting, now)
         return None
 
-    def _ends_here(self, token: Token, ticket: tickets.RedirectTicket, now: float) -> bool:
+    def _ends_here(self, owner: Owner, ticket: tickets.RedirectTicket, now: float) -> bool:
         """Whether a redirected token ends here: its session is here, or it may get a new one.
 
         A session that ended under way is no reason for a new one: an older one may live elsewhere.
         """
+        own = self._sessions.for_owner(owner)
         if ticket.session:
-            return self._sessions.get(ticket.session) is not None
-        elsewhere = self.vouchers.home(token, now) or self._group.standing.closed
-        return bool(self._sessions.for_token(token)) or not elsewhere
+            return ticket.session in (each.session for each in own)
+        elsewhere = self.vouchers.home(owner, now) or self._group.standing.closed
+        return bool(own) or not elsewhere
 
     def ask(self, link: Link, inserting: Inserting, now: float) -> None:
         """Steps 916, 917; in a flood of inserts a little later."""
         if self._group.busy:
             inserting.ask_at = now + timing.PENDING_RETRY_S
             return
-        if now < self._know_others_at and not self._sessions.for_token(inserting.owner):
+        if now < self._know_others_at and not self._sessions.for_owner(inserting.owner):
             inserting.ask_at = self._know_others_at
             return
         inserting.ask_at = None
-        digest = self._group.secrets.token_digest(inserting.owner)
+        digest = self._digest(inserting.owner)
         inserting.qid = self._group.ask(digest, link.address, now, lost=inserting.lost)
         self._asking[inserting.qid] = link.link
 
+    def _digest(self, owner: Owner) -> str:
+        return self._group.secrets.owner_digest(owner.token, owner.user)
+
     def _here(self, inserting: Inserting, now: float) -> Here:
-        own, token = self._group.standing, inserting.owner
+        own, owner = self._group.standing, inserting.owner
         me = Candidate(own.host, own.cpus, own.load, own.sessions, drain=own.closed)
-        return Here(me, self._sessions.claims(token, now), self.vouchers.home(token, now))
+        return Here(me, self._sessions.claims(owner, now), self.vouchers.home(owner, now))
 
     def answered(self, event: TokenAnswered, now: float) -> Chosen | None:
         """Steps 918-922."""
@@ -144,17 +148,17 @@ class ServerSelection:
 
     def redirect(self, link: Link, inserting: Inserting, to: RedirectTo, now: float) -> None:
         """Step 922: send the DTU away with a ticket that only the target can redeem."""
-        target, secrets, admitted = to.answer, self._group.secrets, inserting.admitted
+        target, secrets = to.answer, self._group.secrets
         ticket = tickets.RedirectTicket(
             self._group.standing.host,
             link.dtu,
-            secrets.token_digest(inserting.owner),
+            self._digest(inserting.owner),
             target.host,
             target.nonce,
             inserting.hops + 1,
             to.session,
             inserting.proofs,
-            admitted.registration.user if admitted is not None else "",
+            inserting.owner.user,
         )
         self.vouchers.placed(inserting.owner, target.host, now)
         self._outbox.audit(
@@ -168,24 +172,24 @@ class ServerSelection:
 
     def asked(self, event: TokenAsked, now: float) -> None:
         """Another server asks for a token: what we have of it, and a nonce for a redirect to us."""
-        token = self._known_token(event.digest)
+        owner = self._known_owner(event.digest)
         nonce = self.vouchers.issue(event.digest, now) if event.digest else ""
-        if token is None:
+        if owner is None:
             self._group.answer(event, (), nonce, pending=False, home="")
             return
-        pending = token in self._deciding()
-        home, claims = self.vouchers.home(token, now), self._sessions.claims(token, now)
+        pending = owner in self._deciding()
+        home, claims = self.vouchers.home(owner, now), self._sessions.claims(owner, now)
         self._group.answer(event, claims, nonce, pending=pending, home=home)
 
-    def _known_token(self, digest: str) -> Token | None:
-        """The token behind a keyed hash, if it has a session here or is on its way to one."""
-        placed = self.vouchers.placed_tokens()
-        for token in [*self._sessions.tokens(), *self._deciding(), *placed]:
-            if digest in self._group.secrets.token_digests(token):
-                return token
+    def _known_owner(self, digest: str) -> Owner | None:
+        """Whose a keyed hash is, if they have a session here or are on their way to one."""
+        placed = self.vouchers.placed_owners()
+        for owner in [*self._sessions.owners(), *self._deciding(), *placed]:
+            if digest in self._group.secrets.owner_digests(owner.token, owner.user):
+                return owner
         return None
 
-    def _deciding(self) -> list[Token]:
-        """Tokens on their way to a session; what is only claimed does not count."""
+    def _deciding(self) -> list[Owner]:
+        """Whose tokens are on their way to a session; what is only claimed does not count."""
         inserts = [link.inserting for link in self._links.values() if link.inserting is not None]
         return [each.owner for each in inserts if each.deciding]

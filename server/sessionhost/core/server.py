@@ -25,7 +25,7 @@ from roamwire.control import (
     SignOff,
     parse_line,
 )
-from roamwire.errors import RemoteProtocolError
+from roamwire.errors import LocalProtocolError, RemoteProtocolError
 from roamwire.notices import DisconnectReason, NoticeCode
 from sessionhost.core import timing
 from sessionhost.core.actions import (
@@ -33,14 +33,12 @@ from sessionhost.core.actions import (
     Audit,
     Close,
     Outbox,
-    Remember,
     StartSession,
     StopSession,
 )
 from sessionhost.core.audit import Record
 from sessionhost.core.authentication import Admitted, AuthenticationManager
 from sessionhost.core.blocking import Blocking
-from sessionhost.core.choosing import MAX_SESSIONS_PER_TOKEN, Found, SessionChooser
 from sessionhost.core.fencing import Fence
 from sessionhost.core.greeting import Greeting
 from sessionhost.core.group import GroupManager
@@ -54,7 +52,7 @@ from sessionhost.core.group_events import (
     TokenAnswered,
     TokenAsked,
 )
-from sessionhost.core.insert import CreateHere, RedirectTo
+from sessionhost.core.insert import CreateHere
 from sessionhost.core.links import (
     MAX_BAD_LINES,
     MAX_LINKS,
@@ -62,12 +60,14 @@ from sessionhost.core.links import (
     Inserting,
     Link,
 )
+from sessionhost.core.menu import Menu
 from sessionhost.core.policy import Policy
 from sessionhost.core.policy_watch import PolicyWatch
 from sessionhost.core.registration import Registration
 from sessionhost.core.replies import Reply
 from sessionhost.core.screens import Screens
 from sessionhost.core.sessions import MAX_SESSIONS, Session, SessionManager
+from sessionhost.core.visitors import Visitors
 
 DEFAULT_POLICY = Policy()
 
@@ -95,12 +95,16 @@ class ServerCore:
             group, self.sessions, self._links, self._outbox, rng, policy
         )
         self._greeting = Greeting(group, self._links, self._outbox, login=policy.login)
-        self.choosing = SessionChooser(group, self.sessions, self._outbox)
         self._screens = Screens(self.sessions, self._links, self._outbox, rng, display_port)
         self._blocking = Blocking(
             group.blocks, self.sessions, self._links, self._outbox, self._leave, self._hang_up
         )
         self.fence = Fence(group, self.sessions, self._screens, rng)
+        self._menu = Menu(
+            group, self.sessions, self._links, self._outbox, self.authentication, self._leave,
+            self._attach, self._new,
+        )  # fmt: skip
+        self._visitors = Visitors(self.sessions, self._outbox)
         self.policies = PolicyWatch()
         self._restarting = False
 
@@ -173,7 +177,8 @@ class ServerCore:
             self._leave(link, now)
             self._outbox.report(f"card out at {link.dtu}")
         elif isinstance(line, Browse | Select | SignOff):
-            self._menu(link, line, now)
+            self._menu.asked(link, line, now)
+            self._drain_group(now)
         else:
             raise RemoteProtocolError("state", f"{type(line).__name__} is not for servers")
 
@@ -185,7 +190,7 @@ class ServerCore:
     def _leave(self, link: Link, now: float) -> None:
         """The link shows nothing from `now` on: card out, connection gone, or a new insert."""
         self.authentication.forget(link)
-        self.choosing.forget(link)
+        self._menu.forget(link)
         self._screens.leave(link, now)
 
     # Insert: patent steps 911-922
@@ -212,12 +217,14 @@ class ServerCore:
         `reader`: the terminal reads cards for the administrator.
         """
         here = self._links.get(link)
-        if here is not None:
+        if here is None:
+            return
+        if not self._menu.looked_up(here, seq, found, now, failed=failed):
             admitted = self.authentication.looked_up(
                 here, seq, found, now, failed=failed, reader=reader
             )
             self._admit(admitted, now)
-            self._drain_group(now)
+        self._drain_group(now)
 
     def replied(self, link: int, reply: Reply, now: float) -> None:
         """What was found out about a Verify, a CheckPassword, a Register."""
@@ -232,91 +239,39 @@ class ServerCore:
         if isinstance(admitted.decision, CreateHere):
             self._create(admitted, admitted.decision, now)
         elif (session := self.sessions.get(admitted.decision.session)) is not None:
+            if session.owner != admitted.inserting.owner:
+                raise LocalProtocolError(f"session {session.session} is somebody else's")
             self._attach(admitted.link, session, admitted.inserting, now)
 
     def _create(self, admitted: Admitted, decision: CreateHere, now: float) -> None:
         """Step 915."""
-        link, inserting, registration = admitted.link, admitted.inserting, admitted.registration
-        recipe = registration.recipe or self._recipe
-        if not self._new(link, inserting, registration.user, recipe, decision.why, now):
-            self._outbox.send(link.link, Notice(inserting.seq, int(NoticeCode.NO_SERVER_FREE)))
+        link, inserting = admitted.link, admitted.inserting
+        recipe = admitted.registration.recipe or self._recipe
+        self._new(link, inserting, recipe, decision.why, now)
 
-    def _new(
-        self, link: Link, inserting: Inserting, user: str, recipe: str, why: str, now: float
-    ) -> bool:
-        """A new session for the link; False if this host is full."""
-        session = self.sessions.create(
-            inserting.owner, user, recipe, now, now + timing.SESSION_START_S
-        )
+    def _new(self, link: Link, inserting: Inserting, recipe: str, why: str, now: float) -> None:
+        """A new session for the link, or the words that there is no room for one."""
+        owner, session = inserting.owner, None
+        if self._visitors.room_for(inserting, link.dtu, self.authentication.policy):
+            session = self.sessions.create(owner, recipe, now, now + timing.SESSION_START_S)
         if session is None:
-            return False
+            self._outbox.send(link.link, Notice(inserting.seq, int(NoticeCode.NO_SERVER_FREE)))
+            return
         self._count_sessions()
         self._outbox.audit(
-            "session", "created", who=user, token=session.token, dtu=link.dtu, reason=why,
+            "session", "created", who=owner.user, token=session.token, dtu=link.dtu, reason=why,
             session=session.session,
         )  # fmt: skip
         self._outbox.report(f"new session {session.session} of {session.user} here: {why}")
         self._outbox.send(link.link, Notice(inserting.seq, int(NoticeCode.STARTING)))
         self._attach(link, session, inserting, now)
         self._start(session)
-        return True
 
     def _attach(self, link: Link, session: Session, inserting: Inserting, now: float) -> None:
         """Step 914."""
-        self.authentication.selection.vouchers.forget_home(session.token)
+        self.authentication.selection.vouchers.forget_home(session.owner)
         self._screens.attach(link, session, inserting, now)
         self.fence.attached(session, now)
-
-    # The menu: what a person asks for who has a session on the screen
-
-    def _menu(self, link: Link, line: Browse | Select | SignOff, now: float) -> None:
-        current = self.sessions.get(link.session)
-        if current is None or line.seq != link.seq:
-            raise RemoteProtocolError("state", "the menu of a session that is not shown there")
-        if isinstance(line, SignOff):
-            self._outbox.audit(
-                "session", "signed off", who=current.user, token=current.token, dtu=link.dtu,
-                session=current.session,
-            )  # fmt: skip
-            self._outbox.report(f"session {current.session} is signed off at {link.dtu}")
-            self._outbox.put(StopSession(current.session))
-        elif isinstance(line, Browse):
-            self.choosing.browse(link, current.token, now)
-        elif line.session:
-            self._choose(link, current, line.session, now)
-        else:
-            self._one_more(link, current, now)
-        self._drain_group(now)
-
-    def _choose(self, link: Link, current: Session, session: str, now: float) -> None:
-        chosen = self.sessions.get(session)
-        if chosen is None or chosen.token != current.token:
-            self.choosing.seek(link, current.token, session, now)
-        elif chosen is not current:
-            inserting = link.once_more(chosen.token)
-            self._leave(link, now)
-            self._attach(link, chosen, inserting, now)
-
-    def _one_more(self, link: Link, current: Session, now: float) -> None:
-        mine, full = self.sessions.for_token(current.token), self.group.standing.closed
-        if full or len(mine) >= MAX_SESSIONS_PER_TOKEN:
-            self._outbox.report(f"{link.dtu} gets no further session: {len(mine)} are here")
-            self.choosing.browse(link, current.token, now)
-            return
-        inserting = link.once_more(current.token)
-        self._leave(link, now)
-        self._new(link, inserting, current.user, current.recipe, "asked for in the menu", now)
-
-    def _found(self, found: Found, now: float) -> None:
-        """The chosen session is on another server: the terminal goes there."""
-        link = self._links.get(found.link)
-        if link is not None:
-            inserting = link.once_more(found.token)
-            self._leave(link, now)
-            why = f"session {found.session} was chosen"
-            self.authentication.selection.redirect(
-                link, inserting, RedirectTo(found.answer, why, found.session), now
-            )
 
     # Sessions
 
@@ -408,8 +363,7 @@ class ServerCore:
                 self.authentication.selection.asked(event, now)
             elif isinstance(event, TokenAnswered):
                 self._admit(self.authentication.answered(event, now), now)
-                if (found := self.choosing.answered(event, now)) is not None:
-                    self._found(found, now)
+                self._menu.answered(event, now)
             elif isinstance(event, ShownElsewhere):
                 self.fence.heard(event.message, now)
             elif isinstance(event, BlocksChanged):
@@ -455,7 +409,7 @@ class ServerCore:
                 link.link, Disconnect(link.seq, DisconnectReason.RESTARTING.value, back_ms)
             )
         for session in [each for each in self.sessions if each.attachment is not None]:
-            self._outbox.put(Remember(session.session, session.epoch, now))
+            self._screens.remember(session, now)
 
     def next_deadline(self) -> float:
         """When `handle_deadline` is to be called next."""

@@ -1,4 +1,4 @@
-"""Session manager: which sessions live here, for which token, shown at which DTU. Starts nothing.
+"""Session manager: which sessions live here, whose, shown at which DTU. Starts nothing.
 
 An attachment has an epoch, rising per session; the display gateway obeys only the newest. What a
 detach or a late message says about an older epoch is ignored.
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from roamwire.datagrams import Claim
 from roamwire.tokens import Token
+from sessionhost.core.registration import Owner
 
 MAX_SESSIONS = 256
 """Sessions on one host; each is an X server and a desktop of about 100 MB."""
@@ -26,7 +27,10 @@ class Attachment:
 
 @dataclass
 class Session:
-    """One session; `last_connected` is our monotonic clock in seconds, `rfb_socket` "" at first."""
+    """One session; `last_connected` is our monotonic clock in seconds, `rfb_socket` "" at first.
+
+    `last_dtu` has shown it last. `ending`: its end is ordered.
+    """
 
     session: str
     token: Token
@@ -38,6 +42,12 @@ class Session:
     attachment: Attachment | None = None
     start_by: float | None = None
     last_dtu: str = ""
+    ending: bool = False
+
+    @property
+    def owner(self) -> Owner:
+        """Whose it is: nobody else's token ever opens it."""
+        return Owner(self.token, self.user)
 
     @property
     def running(self) -> bool:
@@ -51,7 +61,7 @@ class SessionManager:
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._sessions: dict[str, Session] = {}
-        self._by_token: dict[Token, dict[str, Session]] = {}
+        self._by_owner: dict[Owner, dict[str, Session]] = {}
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -63,23 +73,28 @@ class SessionManager:
         """The session of that name."""
         return self._sessions.get(session)
 
-    def for_token(self, token: Token) -> list[Session]:
-        """The token's sessions here, the most recently connected first."""
-        found = self._by_token.get(token, {}).values()
+    def for_owner(self, owner: Owner) -> list[Session]:
+        """That owner's sessions here, the most recently connected first."""
+        found = self._by_owner.get(owner, {}).values()
         return sorted(found, key=lambda each: (-each.last_connected, -each.epoch, each.session))
 
-    def tokens(self) -> list[Token]:
-        """Tokens that have a session here."""
-        return list(self._by_token)
+    def shown_for(self, token: Token) -> list[Session]:
+        """The token's sessions that are on a screen, whoever's they are."""
+        every = self._sessions.values()
+        return [each for each in every if each.token == token and each.attachment is not None]
+
+    def owners(self) -> list[Owner]:
+        """Who has a session here."""
+        return list(self._by_owner)
 
     def create(
-        self, token: Token, user: str, recipe: str, now: float, start_by: float
+        self, owner: Owner, recipe: str, now: float, start_by: float | None
     ) -> Session | None:
         """A new session that is to be started; None if the host is full."""
         if len(self._sessions) >= MAX_SESSIONS:
             return None
         name = f"{self._rng.getrandbits(64):016x}"
-        session = Session(name, token, user, recipe, now, start_by=start_by)
+        session = Session(name, owner.token, owner.user, recipe, now, start_by=start_by)
         self._add(session)
         return session
 
@@ -90,16 +105,16 @@ class SessionManager:
 
     def _add(self, session: Session) -> None:
         self._sessions[session.session] = session
-        self._by_token.setdefault(session.token, {})[session.session] = session
+        self._by_owner.setdefault(session.owner, {})[session.session] = session
 
     def ended(self, session: str) -> Session | None:
         """The session is gone; returns what it was."""
         gone = self._sessions.pop(session, None)
         if gone is not None:
-            siblings = self._by_token[gone.token]
+            siblings = self._by_owner[gone.owner]
             del siblings[session]
             if not siblings:
-                del self._by_token[gone.token]
+                del self._by_owner[gone.owner]
         return gone
 
     def attach(self, session: Session, link: int, dtu: str, now: float) -> Attachment | None:
@@ -118,8 +133,8 @@ class SessionManager:
         session.last_connected = now
         return True
 
-    def claims(self, token: Token, now: float) -> tuple[Claim, ...]:
-        """What a tokenR says of the token; an attached session has age 0."""
+    def claims(self, owner: Owner, now: float) -> tuple[Claim, ...]:
+        """What a tokenR says of the owner's sessions; an attached one has age 0."""
         return tuple(
             Claim(
                 each.session,
@@ -127,7 +142,7 @@ class SessionManager:
                 each.epoch,
                 each.attachment is not None,
             )
-            for each in self.for_token(token)
+            for each in self.for_owner(owner)
         )
 
     def next_start_deadline(self) -> float | None:

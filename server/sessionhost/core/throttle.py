@@ -1,9 +1,11 @@
 """Who has to wait before the next try: back-off after failures, and a pace for inserts. No clock.
 
-What makes one wait is always their own doing: failures are counted a terminal, a token at a
-terminal, a user at a terminal. Only wrong passwords are counted a user as well, because PAM's own
-lock would otherwise shut that user out everywhere; and that count never stops a terminal at which
-the user has been.
+Failures are counted a token at a terminal, a user at a terminal, and a terminal: there only the
+first of each token or name, so that one person's slips are not the next one's wait, while guesses
+over many names are. Wrong passwords are counted a user as well, because PAM's own lock would
+otherwise shut that user out everywhere. Neither count of others stops a user at a terminal at which
+they have been. With a card that has signed as its user's nothing counts but the passwords that were
+typed with that very card, wherever it was.
 """
 
 from collections import OrderedDict
@@ -82,9 +84,9 @@ class Throttle:
 
     def insert_wait_s(self, token: Token, dtu: str, now: float) -> float:
         """Before an insert is looked at. Nobody can guess what a card signs, so that guesses never
-        stop a card that proves itself."""
+        stop a card that proves itself; the desk's own token is no guess either."""
         waits = [self._pace_wait_s(dtu, now)]
-        if token.kind != "piv":
+        if token.kind != "piv" and token != Token("pseudo", dtu):
             waits.append(self._guesses.wait_s("token", str(token), dtu, now=now))
             waits.append(self._guesses.wait_s("dtu", dtu, now=now))
         return max(waits)
@@ -119,35 +121,49 @@ class Throttle:
 
     # Passwords
 
-    def password_wait_s(self, user: str, dtu: str, now: float) -> float:
-        """Before PAM is asked: it may lock the user everywhere after a few wrong ones."""
+    def password_wait_s(
+        self, user: str, dtu: str, now: float, signed: Token | None = None
+    ) -> float:
+        """Before PAM is asked: it may lock the user everywhere after a few wrong ones.
+
+        `signed`: the user's own card, which has proven to be there.
+        """
         user = _plain(user)
-        waits = [
-            self._guesses.wait_s("dtu", dtu, now=now),
-            self._guesses.wait_s("user", user, dtu, now=now),
-        ]
+        if signed is not None:
+            return self._guesses.wait_s("card", str(signed), now=now)
+        own = self._guesses.wait_s("user", user, dtu, now=now)
+        if (user, dtu) in self._homes:
+            return own
+        waits = [own, self._guesses.wait_s("dtu", dtu, now=now)]
         recent = self._recent(user, now)
-        if len(recent) >= self.user_tries and (user, dtu) not in self._homes:
+        if len(recent) >= self.user_tries:
             waits.append(recent[0] + timing.USER_TRIES_S - now)
         return max(waits)
 
     def _recent(self, user: str, now: float) -> list[float]:
         return [at for at in self._users.get(user, []) if now - at < timing.USER_TRIES_S]
 
-    def wrong_password(self, user: str, dtu: str, now: float) -> None:
+    def wrong_password(self, user: str, dtu: str, now: float, signed: Token | None = None) -> None:
         """PAM has refused it."""
         user = _plain(user)
-        self._guesses.failed("user", user, dtu, now=now)
-        self._guesses.failed("dtu", dtu, now=now)
+        if signed is not None:
+            self._guesses.failed("card", str(signed), now=now)
+        else:
+            if not self._guesses.number("user", user, dtu, now=now):
+                self._guesses.failed("dtu", dtu, now=now)
+            self._guesses.failed("user", user, dtu, now=now)
         if (user, dtu) not in self._homes:
             self._users[user] = [*self._recent(user, now), now][-self.user_tries :]
             self._users.move_to_end(user)
             if len(self._users) > MAX_KEYS:
                 self._users.popitem(last=False)
 
-    def right_password(self, user: str, dtu: str) -> None:
+    def right_password(self, user: str, dtu: str, signed: Token | None = None) -> None:
         """PAM has accepted it."""
-        self._guesses.succeeded("user", _plain(user), dtu)
+        if signed is not None:
+            self._guesses.succeeded("card", str(signed))
+        else:
+            self._guesses.succeeded("user", _plain(user), dtu)
 
 
 def _plain(user: str) -> str:

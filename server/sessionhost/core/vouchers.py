@@ -1,4 +1,4 @@
-"""Short-lived notes of a server: nonces it gave out, tokens it sent away, places it reserved."""
+"""Short-lived notes of a server: nonces it gave out, whom it sent away, places it reserved."""
 
 import random
 from collections import Counter, OrderedDict
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from roamwire.errors import RemoteProtocolError
 from roamwire.signing import GroupSecrets
 from roamwire.tickets import RedirectTicket, verify
-from roamwire.tokens import Token
+from sessionhost.core.registration import Owner
 from sessionhost.core.timing import NONCE_S, PLACED_S, RESERVATION_S
 
 MAX_NONCES = 4096
@@ -23,7 +23,7 @@ class Vouchers:
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._nonces: OrderedDict[str, tuple[str, float]] = OrderedDict()
-        self._homes: OrderedDict[Token, tuple[str, float]] = OrderedDict()
+        self._homes: OrderedDict[Owner, tuple[str, float]] = OrderedDict()
 
     def issue(self, digest: str, now: float) -> str:
         """A nonce under which a redirect of that token to this host is accepted once."""
@@ -41,7 +41,7 @@ class Vouchers:
     def redeem_ticket(
         self,
         text: str,
-        owner: Callable[[RedirectTicket], Token],
+        owner: Callable[[RedirectTicket], Owner],
         secrets: GroupSecrets,
         *,
         dtu: str,
@@ -50,35 +50,36 @@ class Vouchers:
     ) -> RedirectTicket:
         """The redirect ticket of an insert, used up; RemoteProtocolError if it is not for this.
 
-        `owner` is the token whose sessions the insert may have, given what the ticket says of it.
+        `owner` is whose sessions the insert may have, given what the ticket says of it.
         """
         ticket = verify(text, secrets)
         if ticket.dtu != dtu or ticket.target != host:
             raise RemoteProtocolError("ticket", f"for {ticket.dtu} at {ticket.target}")
-        if ticket.token not in secrets.token_digests(owner(ticket)):
+        meant = owner(ticket)
+        if ticket.token not in secrets.owner_digests(meant.token, meant.user):
             raise RemoteProtocolError("ticket", "for another token")
         if not self.redeem(ticket.nonce, ticket.token, now):
             raise RemoteProtocolError("ticket", "used before, or too old")
         return ticket
 
-    def placed(self, token: Token, host: str, now: float) -> None:
-        """The token has just been sent to that host."""
-        self._homes[token] = (host, now)
-        self._homes.move_to_end(token)
+    def placed(self, owner: Owner, host: str, now: float) -> None:
+        """The owner's token has just been sent to that host."""
+        self._homes[owner] = (host, now)
+        self._homes.move_to_end(owner)
         if len(self._homes) > MAX_PLACED:
             self._homes.popitem(last=False)
 
-    def forget_home(self, token: Token) -> None:
+    def forget_home(self, owner: Owner) -> None:
         """The token has come back: it is here now."""
-        self._homes.pop(token, None)
+        self._homes.pop(owner, None)
 
-    def home(self, token: Token, now: float) -> str:
+    def home(self, owner: Owner, now: float) -> str:
         """Where the token was sent a moment ago, or ""."""
-        host, since = self._homes.get(token, ("", 0.0))
+        host, since = self._homes.get(owner, ("", 0.0))
         return host if host and now - since < PLACED_S else ""
 
-    def placed_tokens(self) -> list[Token]:
-        """Tokens that were sent away."""
+    def placed_owners(self) -> list[Owner]:
+        """Whose tokens were sent away."""
         return list(self._homes)
 
     def reserved(self, now: float) -> dict[str, int]:

@@ -122,10 +122,13 @@ class Attacker:
         token = desk.card
         if token is None or desk.control is None:
             return "garbage"
-        digest = self._world.secrets.token_digest(token)
+        registered = self._world.registry.get(token)
+        user = registered.user if registered is not None else ""
+        digest = self._world.secrets.owner_digest(token, user)
         ticket = tickets.RedirectTicket(
-            "s1", desk.name, digest, desk.control.peer, self._rng.choice(["0", "f" * 24]), 0
-        )
+            "s1", desk.name, digest, desk.control.peer, self._rng.choice(["0", "f" * 24]), 0,
+            user=user,
+        )  # fmt: skip
         return tickets.issue(ticket, self._other)
 
     # Datagrams

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from dtu.core import catalogue
 from dtu.core import timing as dtu_timing
-from roamtools.sim.people import AGAIN
 from roamtools.sim.plan import (
     FENCED_S,
     HOST_DOWN_S,
@@ -105,7 +104,9 @@ class Audit:
         if self._world.warden.owes_nothing(desk):
             return False
         registered = self._world.registry.get(desk.card) if desk.card is not None else None
-        if registered is None or not registered.enabled or desk.forged or desk.words in AGAIN:
+        if registered is None or not registered.enabled or desk.forged:
+            return False
+        if self._world.people.try_again(desk):
             return False
         return desk.words != catalogue.TAKEN_OVER.code or desk.card not in self._world.people.cloned
 

@@ -26,6 +26,7 @@ from roamwire.tickets import MAX_HOPS
 from roamwire.tokens import Token
 from sessionhost.core import actions
 from sessionhost.core.links import Inserting
+from sessionhost.core.registration import Owner
 from sessionhost.core.server import ServerCore
 from sessionhost.core.timing import NONCE_S
 
@@ -43,7 +44,7 @@ RECENT_S = 1.0
 
 COUNTED = (
     "inserts", "redirects", "failovers", "connects", "sessions", "pictures", "judged", "judged_new",
-    "lost", "revoked", "fenced", "audit",
+    "lost", "revoked", "fenced", "given", "audit",
 )  # fmt: skip
 """`judged`, `judged_new`: attachments, sessions in a stable group, where the strict rules hold."""
 
@@ -71,6 +72,11 @@ class Fact:
     desk: str = ""
     alive: bool = True
 
+    @property
+    def owner(self) -> Owner:
+        """Whose session it is."""
+        return Owner(self.token, self.user)
+
 
 class Checks:
     """Incremental checkers; each raises Violation."""
@@ -78,7 +84,7 @@ class Checks:
     def __init__(self, world: "World") -> None:
         self._world = world
         self.facts: dict[str, Fact] = {}
-        self.by_token: dict[Token, list[Fact]] = {}
+        self.by_owner: dict[Owner, list[Fact]] = {}
         self.asked: dict[Stream, Insert] = {}
         self.hops: dict[str, int] = {}
         self._judged: dict[Stream, Inserting] = {}
@@ -131,7 +137,7 @@ class Checks:
         inserting = link.inserting if link is not None else None
         if inserting is None or inserting.registration is None:
             return
-        if inserting.registration != self._world.registry.get(inserting.token):
+        if inserting.registration not in self._world.clerk.registrations(inserting.token):
             self.fail("proof", f"{inserting.token} is taken for {inserting.registration.user}")
 
     def sent(self, host: "HostNode", stream: Stream, line: bytes) -> None:
@@ -201,10 +207,11 @@ class Checks:
         self.counts["sessions"] += 1
         if host.core is not None and host.core.group.blocks.blocks_token(order.token):
             self.fail("blocked", f"{host.name} starts a session for {order.token}, which is lost")
-        registered = self._world.registry.get(order.token)
-        if registered is None or not registered.enabled or registered.user != order.user:
+        registered = self._world.clerk.registrations(order.token)
+        if not any(each.enabled and each.user == order.user for each in registered):
             self.fail("proof", f"{host.name} starts a session of {order.user} for {order.token}")
-        others = self.by_token.setdefault(order.token, [])
+        owner = Owner(order.token, order.user)
+        others = self.by_owner.setdefault(owner, [])
         if self._world.stable_for >= STABLE_S:
             self.counts["judged_new"] += 1
             for other in others:
@@ -227,7 +234,7 @@ class Checks:
         fact = self.facts.get(session)
         if fact is not None:
             fact.alive = False
-            self.by_token[fact.token].remove(fact)
+            self.by_owner[fact.owner].remove(fact)
 
     def host_died(self, host: "HostNode") -> None:
         """A host's sessions are gone."""
@@ -260,7 +267,7 @@ class Checks:
         if self._world.stable_for < STABLE_S:
             return
         self.counts["judged"] += 1
-        for other in self.by_token[fact.token]:
+        for other in self.by_owner[fact.owner]:
             if other.host.up and other.recent > fact.recent + RECENT_S:
                 self.fail(
                     "most recent",
@@ -276,7 +283,23 @@ class Checks:
         if grant.epoch <= fact.granted:
             self.fail("epoch", f"{grant.session} is granted epoch {grant.epoch} again")
         fact.granted = grant.epoch
+        self._is_the_users(host, fact)
         self._not_taken_back(fact, grant.dtu)
+
+    def _is_the_users(self, host: "HostNode", fact: Fact) -> None:
+        """A session is shown to its user's token only, by what the registry said at the insert."""
+        here = host.core.sessions.get(fact.session) if host.core is not None else None
+        shown = here.attachment if here is not None else None
+        if host.core is None or shown is None:
+            return
+        insert = host.core._links[shown.link].shown_for
+        registered = insert.registration if insert is not None else None
+        if registered is not None and registered.user != fact.user:
+            self.fail(
+                "owner",
+                f"{host.name} shows {fact.session} of {fact.user} to {registered.user} at "
+                f"{shown.dtu}",
+            )
 
     def _not_taken_back(self, fact: Fact, desk: str) -> None:
         """The newest insert wins: a desk that was taken over from must not take it back."""
@@ -343,6 +366,8 @@ class Checks:
             self.fail("proof", f"{desk.name} shows {desk.screen.session} without a card")
         elif fact is None or fact.token != desk.card:
             self.fail("proof", f"{desk.name} shows {desk.screen.session} to {desk.card}")
+        elif not self._world.clerk.may_show(desk, fact.user):
+            self.fail("owner", f"{desk.name} shows a session of {fact.user} to {desk.card}")
 
     def leaving(self, desk: "DeskNode", stream: Stream) -> None:
         """A desk hangs up on a living server: in a stable group only if that has told it to."""
@@ -357,6 +382,8 @@ class Checks:
         fact = self.facts.get(session)
         if fact is None or fact.token != desk.card:
             self.fail("proof", f"{desk.name} with {desk.card} opens {session}")
+        elif not self._world.clerk.may_show(desk, fact.user):
+            self.fail("owner", f"{desk.name} with {desk.card} opens a session of {fact.user}")
 
     def shown(self, desk: "DeskNode") -> None:
         """A desk's first picture of a session."""

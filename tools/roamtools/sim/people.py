@@ -86,6 +86,11 @@ class People:
         """Nobody moves any more, but those who are told to try again do."""
         self._still = True
 
+    def try_again(self, desk: "DeskNode") -> bool:
+        """Whether the desk says something after which a person puts the card in again."""
+        given = desk.card is not None and self._world.clerk.just_given(desk.card)
+        return desk.words in AGAIN or (desk.words == NoticeCode.NOT_REGISTERED and given)
+
     def twins(self) -> "list[tuple[Card, Card]]":
         """Pairs of cards with the same number, neither of them lost."""
         found: list[tuple[Card, Card]] = []
@@ -163,7 +168,8 @@ class People:
     def _react(self, _: None) -> None:
         for card in self.cards:
             desk = card.desk
-            if desk is not None and desk.words in AGAIN and card.token in self._world.registry:
+            again = desk is not None and self.try_again(desk)
+            if desk is not None and again and card.token in self._world.registry:
                 desk.remove()
                 desk.insert(card.chip)
         self._world.clock.after(REACTION_S, self._react)

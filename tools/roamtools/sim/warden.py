@@ -49,13 +49,14 @@ class Warden:
         for name in sorted(self.revoked)[::2]:
             self._restore(self._world.desks_by_name[name])
 
-    def _by(self, blocked: str = "") -> "HostNode | None":
-        """A server that runs; for taking a block back, one that knows of it: "found" at a server
-        that has not heard of "lost" is no later word than that."""
+    def _by(self, key: str = "", *, blocked: bool = False) -> "HostNode | None":
+        """A server that runs, and takes that key for blocked, or for free: what is said at a server
+        that has not heard the word before ("lost", "found") is no later word than that."""
         up = [
             host
             for host in self._world.hosts
-            if host.core is not None and (not blocked or host.core.group.blocks.is_blocked(blocked))
+            if host.core is not None
+            and (not key or host.core.group.blocks.is_blocked(key) == blocked)
         ]
         return self._rng.choice(up) if up else None
 
@@ -70,11 +71,11 @@ class Warden:
     def _lose(self, _: None) -> None:
         if self._over:
             return
-        host = self._by()
         cards = [card for card in self._world.people.cards if card.token not in self.lost]
         shown = [card for card in cards if card.desk is not None and card.desk.live is not None]
-        if host is not None and cards:
-            card = self._rng.choice(shown or cards)
+        card = self._rng.choice(shown or cards) if cards else None
+        host = self._by(token_key(card.token)) if card is not None else None
+        if host is not None and card is not None:
             self._world.note("warden", f"{card.token} is reported lost at {host.name}")
             self._world.checks.counts["lost"] += 1
             self.lost.add(card.token)
@@ -89,7 +90,7 @@ class Warden:
             what[0](what[1])
 
     def _find(self, token: Token) -> None:
-        host = self._by(token_key(token))
+        host = self._by(token_key(token), blocked=True)
         if host is None or token not in self.lost:
             return
         self._world.note("warden", f"{token} is found at {host.name}")
@@ -101,8 +102,8 @@ class Warden:
     def _revoke(self, _: None) -> None:
         if self._over:
             return
-        host = self._by()
         desk = self._rng.choice(self._world.desks)
+        host = self._by(dtu_key(desk.name))
         if host is not None and desk.name not in self.revoked:
             self._world.note("warden", f"{desk.name} is revoked at {host.name}")
             self._world.checks.counts["revoked"] += 1
@@ -114,7 +115,7 @@ class Warden:
         self._world.clock.after(self._rng.uniform(20.0, 60.0), self._revoke)
 
     def _restore(self, desk: "DeskNode") -> None:
-        host = self._by(dtu_key(desk.name))
+        host = self._by(dtu_key(desk.name), blocked=True)
         if host is None or desk.name not in self.revoked:
             return
         self.revoked.discard(desk.name)

@@ -10,6 +10,7 @@ from roamtools.sim import memo
 from roamtools.sim.attacker import Attacker
 from roamtools.sim.audit import Audit
 from roamtools.sim.checks import Checks, Violation, guarded
+from roamtools.sim.clerk import Clerk
 from roamtools.sim.clock import START_S, Clock
 from roamtools.sim.desks import DeskNode
 from roamtools.sim.hosts import HostNode
@@ -76,6 +77,7 @@ class World:
         self.people = People(self, plan, self._rng("people"))
         self.nemesis = Nemesis(self, plan, self._rng("nemesis"))
         self.warden = Warden(self, plan, self._rng("warden"))
+        self.clerk = Clerk(self, plan, self._rng("clerk"))
         self.audit = Audit(self)
 
     def _rng(self, purpose: str) -> random.Random:
@@ -157,12 +159,14 @@ class World:
         self.nemesis.start()
         self.attacker.start()
         self.warden.start()
+        self.clerk.start()
         self.audit.start()
         end = clock.now + plan.seconds
         clock.run(end - plan.settle_s)
         self.note("world", "all faults are over, everybody stays where they are")
         self.nemesis.finish()
         self.warden.finish()
+        self.clerk.finish()
         self.disturbed("the end")
         self.people.be_still()
         for host in self.hosts:
