@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dtu.app import not_set_up
 from dtu.app.admission import Admission
 from dtu.app.bench_channel import BenchChannel
 from dtu.app.config import DtuConfig, load_config
@@ -65,11 +66,7 @@ class TerminalProcess:
             mdns=config.mdns,
         )
         self._server_list = ServerListFile(config.server_list, config.key, config.ca)
-        name = own_name(config.cert) if config.cert.exists() else config.name
-        if name != config.name:
-            _LOG.warning(
-                "the name is %s by the settings and %s by the certificate", config.name, name
-            )
+        name = _name(config)
         finder.remember(self._server_list.load())
         self._terminal = Terminal(
             name,
@@ -431,6 +428,7 @@ def main(arguments: list[str] | None = None) -> int:
         config = load_config(options.config)
     except SettingsError as error:
         print(error, file=sys.stderr)
+        not_set_up.say(error, not_set_up.place_despite(options.config))
         return 2
     # The journal has its own clock.
     moment = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "
@@ -443,14 +441,37 @@ def main(arguments: list[str] | None = None) -> int:
         # What the imports left is never garbage, and looking through it holds up a key for 30 ms.
         gc.freeze()
         asyncio.run(_run(config, screen))
-    except (OSError, IdentityError, ScreenError, turbojpeg.LibraryMissingError) as error:
+    except (IdentityError, turbojpeg.LibraryMissingError) as error:
+        _LOG.error("cannot start: %s", error)
+        not_set_up.say(error, not_set_up.place_of(config))
+        return 1
+    except (OSError, ScreenError) as error:
         _LOG.error("cannot start: %s", error)
         return 1
     return 0
 
 
 async def _run(config: DtuConfig, screen: Screen) -> None:
-    await TerminalProcess(config, screen).run()
+    try:
+        terminal = TerminalProcess(config, screen)
+    except IdentityError:
+        screen.close()
+        raise
+    await terminal.run()
+
+
+def _name(config: DtuConfig) -> str:
+    """Our name by the certificate; by the settings if there is none that can be read."""
+    if not config.cert.exists():
+        return config.name
+    try:
+        name = own_name(config.cert)
+    except IdentityError as error:
+        _LOG.warning("%s: a new certificate is asked for", error)
+        return config.name
+    if name != config.name:
+        _LOG.warning("the name is %s by the settings and %s by the certificate", config.name, name)
+    return name
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 Which one is shown is decided in `terminal`. Numbers never change their meaning: they are read out
 on the phone. 1x network and terminal, 2x card, 3x from the server, 4x session, 5x PIN and password,
-6x choice and sign-in, 7x proof of a card.
+6x choice and sign-in, 7x proof of a card, 8x the terminal itself.
 """
 
 from dtu.core.events import CardEvent, CardUnreadable, ReaderMissing
@@ -52,6 +52,8 @@ ENTER_PASSWORD = Message(62, Icon.LOCK)
 SIGN_IN = Message(63, Icon.PERSON)
 REGISTER_CARD = Message(64, Icon.PERSON)
 
+NOT_SET_UP = Message(81, Icon.WARNING, notes=("detail",))
+
 TAKEN_OVER_AT = Message(43, Icon.SCREEN, form="at")
 SERVER_EXPIRED = Message(19, Icon.CLOCK, form="expired")
 SERVER_FOREIGN = Message(19, Icon.LOCK, form="foreign")
@@ -59,7 +61,13 @@ SERVER_FOREIGN = Message(19, Icon.LOCK, form="foreign")
 ENROLMENT_DENIED = Message(19, Icon.LOCK, form="denied")
 ENROLMENT_CODE = Message(19, Icon.LOCK, form="code")
 
-VARIANTS = (SERVER_EXPIRED, SERVER_FOREIGN, ENROLMENT_DENIED, ENROLMENT_CODE, TAKEN_OVER_AT)
+NO_SETTINGS = Message(81, Icon.WARNING, form="settings", notes=("detail",))
+NO_GROUP = Message(81, Icon.LOCK, form="group", notes=("detail",))
+
+VARIANTS = (
+    *(SERVER_EXPIRED, SERVER_FOREIGN, ENROLMENT_DENIED, ENROLMENT_CODE, TAKEN_OVER_AT),
+    *(NO_SETTINGS, NO_GROUP),
+)
 """Another sentence under a number that has one already."""
 
 OTHER = "other"

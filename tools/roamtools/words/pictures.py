@@ -37,6 +37,7 @@ EXAMPLES = {
     "percent": "40",
     "tries": "2",
     "user": "alice",
+    "detail": "cannot read /etc/roamdesk/ca.crt",
 }
 """What stands in the places of messages in the pictures."""
 
