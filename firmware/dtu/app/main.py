@@ -24,6 +24,7 @@ from dtu.app.display_link import DisplayLink, Drawn, FirstFrame, Lamps, LinkEven
 from dtu.app.drivers import Drivers
 from dtu.app.identity import DeskIdentity
 from dtu.app.input_desk import InputDesk
+from dtu.app.last_resort import end_at_bugs
 from dtu.app.privacy import forbid_core_dumps
 from dtu.app.query_socket import QuerySocket
 from dtu.app.screen_sleep import ScreenSleep
@@ -134,6 +135,7 @@ class TerminalProcess:
     async def run(self) -> None:
         """Serve the person until SIGTERM, SIGINT or the window is closed."""
         self._loop = loop = asyncio.get_running_loop()
+        end_at_bugs(loop)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         if self._bench is not None:
