@@ -123,6 +123,7 @@ ELSEWHERE = {
     61: "title of a page of the menu: tests/firmware/test_menu.py",
     17: "for enrolment",
     18: "for updates",
+    81: "there is no core yet: tests/firmware/test_not_set_up.py",
     **dict.fromkeys((51, 52, 54, 62, 63, 64), "typed: tests/firmware/test_proving.py"),
 }  # fmt: skip
 """What no event of the core leads to (yet): docs/screens.md says so too."""
