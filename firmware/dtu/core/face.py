@@ -2,6 +2,7 @@
 
 from dtu.core import catalogue
 from dtu.core.actions import Show
+from dtu.core.events import CardEvent
 from dtu.core.presence import Presence
 from dtu.core.states import State
 from dtu.core.words import Message
@@ -34,6 +35,12 @@ class Face:
         self.picture = False
         self.revoked = False
         self._shown: Show | None = None
+
+    def reader_says(self, event: CardEvent, card: Presence) -> None:
+        """What happened at a reader, and what of it stays in the way of a session."""
+        nobody = card.token is None or card.signed_in
+        locked = catalogue.LOCKED if nobody and card.locked else None
+        self.problem = catalogue.problem(event) or locked
 
     def revoked_by(self, line: Line) -> bool:
         """Whether a server says with this line that the terminal is revoked; a welcome ends it."""

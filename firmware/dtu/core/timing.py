@@ -41,6 +41,9 @@ SERVER_ANSWERS_S = 0.1
 INSERT_ANSWER_S = 5.0
 """An insert that nobody has answered is sent again; servers answer within a second."""
 
+MAX_UNANSWERED_INSERTS_COUNT = 3
+"""Then a server that does nothing but keepalives is lost: a person waits for 15 s, not for ever."""
+
 CARD_ANSWER_S = 12.0
 """The card driver answers within 10 s, whatever the card does; later, the driver is stuck."""
 

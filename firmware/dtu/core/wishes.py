@@ -1,5 +1,7 @@
 """What a person asks of a terminal: in its menu, at its PIN pad, or signing in without a card.
 
+Also what the programs around it have to say to that person.
+
 Which sessions, servers and cards there are is `terminal`'s, of which this is a part.
 """
 
@@ -43,6 +45,11 @@ class Wishes(ABC):
     @abstractmethod
     def _show(self) -> None:
         """Say what is to be said now."""
+
+    def enrolment(self, words: Message | None) -> None:
+        """What stands between this terminal and a certificate that servers take; None: nothing."""
+        self._face.unenrolled = words
+        self._show()
 
     # The menu
 
