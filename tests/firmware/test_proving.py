@@ -4,6 +4,7 @@ import base64
 
 import pytest
 
+from dtu.app.languages import languages
 from dtu.core import catalogue, timing
 from dtu.core.actions import AskCard, Blank, CloseDisplay, OpenDisplay, SendLine, Show
 from dtu.core.events import CardAnswered, CardPresented, ReaderMissing
@@ -231,6 +232,27 @@ def test_too_short_a_pin_costs_no_try():
     assert bench.of(AskCard) == []
     press(bench, "4", ENTER[0])
     assert asked(bench).pin == bytearray(b"1234")
+
+
+@pytest.mark.parametrize("typed", ["", "123"])
+@pytest.mark.parametrize("left", [1, 3])
+def test_too_short_a_pin_is_said_and_what_was_typed_stays(typed, left):
+    bench = pad(left)
+    before = bench.terminal.proving.message
+    press(bench, typed, ENTER[0])
+    message = bench.of(Show)[-1].message
+    assert (message.code, message.form) == (before.code, before.form), "with its last warning"
+    assert message.notes == ("short",)
+    assert [field.seen for field in message.fields] == ["•" * len(typed)]
+    words = languages()["en"].words(message)
+    assert words.note == "A PIN has 4 to 8 digits."
+    receiver = bench.terminal.key_receiver
+    press(bench, ENTER[0])
+    assert bench.of(Show)[-1].message == message, "said once"
+    assert bench.terminal.key_receiver == receiver, "keys go on into the same pad"
+    press(bench, "12345678", ENTER[0])
+    card_says(bench, results.PinWrong(2))
+    assert bench.of(Show)[-1].message.notes == ()
 
 
 def test_while_the_card_looks_nothing_is_typed():

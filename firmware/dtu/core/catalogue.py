@@ -192,6 +192,11 @@ def wrong_pin(left: int | None) -> Message:
     return WRONG_PIN.about(tries=str(left))
 
 
+def too_short(words: Message, least: int, most: int) -> Message:
+    """The same question for a PIN, whose answer was no PIN; what it warns of stays."""
+    return words.noting("short").about(least=str(least), most=str(most))
+
+
 def question(ask: Ask) -> Message:
     """What a server asks a person, or asks again and why."""
     message = QUESTIONS[ask.what]
