@@ -73,7 +73,7 @@ class Desk:
         for name in ("Admission", "DisplayLink", "QuerySocket"):
             monkeypatch.setattr(main, name, lambda *_, **__: self.links)
         (tmp_path / "ca.crt").write_text("no certificate is looked at here")
-        places = {"state_dir": str(tmp_path), "ca": "ca.crt"}
+        places = {"state_dir": str(tmp_path), "run_dir": str(tmp_path), "ca": "ca.crt"}
         values = SETTINGS.defaults() | SETTINGS_HERE | places
         self.process = main.TerminalProcess(
             config_from_values(values, tmp_path / "dtu.toml"), screen
@@ -167,3 +167,19 @@ def test_a_core_that_fails_ends_the_process(tmp_path, screen, monkeypatch, part)
         await running
 
     asyncio.run(play())
+
+
+def test_an_update_of_the_system_is_on_the_screen(tmp_path, screen, monkeypatch):
+    (tmp_path / "updating").write_text("40\n")
+
+    async def play():
+        desk = Desk(tmp_path, screen, monkeypatch)
+        running = asyncio.create_task(desk.process.run())
+        await asyncio.sleep(0)
+        words = desk.process._face.words
+        desk.process._stop.set()
+        await running
+        return words
+
+    words = asyncio.run(play())
+    assert (words.code, words.text) == (18, "40 % done. Do not switch off.")

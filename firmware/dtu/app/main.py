@@ -43,9 +43,11 @@ from dtu.core.lookups import Answer
 from dtu.core.refusals import Refused
 from dtu.core.rfb import turbojpeg
 from dtu.core.terminal import Terminal
+from dtu.core.update import Update
 from dtu.core.words import Message
 from dtu.drivers.display.base import Screen, ScreenError
 from dtu.drivers.display.pygame_screen import open_screen
+from dtu.drivers.update_file import UpdateFile
 from roamwire.settings import SettingsError
 
 _LOG = logging.getLogger("dtu")
@@ -83,6 +85,7 @@ class TerminalProcess:
         self._sleep = ScreenSleep(screen, config.screen_off_s)
         self._drivers = Drivers(config)
         self._network = self._drivers.network
+        self._update = UpdateFile(config.update_file)
         self._face = DeskFace(
             config, screen, self._terminal, address=self._address, carry_on=self._carry_on
         )
@@ -145,6 +148,7 @@ class TerminalProcess:
         self._network.lease.start(self._lease_changed)
         self._network.carrier.start(self._cable)
         self._network.ip6.start(self._ip6_changed)
+        self._update.start(self._updating)
         self._drivers.card.start(self._post_card)
         if self._volume is not None:
             self._volume.look()
@@ -171,6 +175,7 @@ class TerminalProcess:
         self._network.lease.stop()
         self._network.carrier.stop()
         self._network.ip6.stop()
+        self._update.stop()
         await self._network.lookups.close()
         self._input.detach(session_lives=True)
         self._input.stop()
@@ -231,6 +236,10 @@ class TerminalProcess:
         self._ip6 = ip6
         self._trace("ip6", addresses=ip6.addresses)
         self._terminal.address(ip6, time.monotonic())
+        self._carry_on()
+
+    def _updating(self, update: Update) -> None:
+        self._terminal.update(update)
         self._carry_on()
 
     def _post_card(self, event: CardEvent | CardAnswered) -> None:

@@ -7,6 +7,7 @@ on the phone. 1x network and terminal, 2x card, 3x from the server, 4x session, 
 
 from dtu.core.events import CardEvent, CardUnreadable, ReaderMissing
 from dtu.core.refusals import Refusal, Refused
+from dtu.core.update import Update
 from dtu.core.words import Icon, Message
 from roamwire import enrolment
 from roamwire.control import Ask, Disconnect, Question
@@ -61,12 +62,14 @@ SERVER_FOREIGN = Message(19, Icon.LOCK, form="foreign")
 ENROLMENT_DENIED = Message(19, Icon.LOCK, form="denied")
 ENROLMENT_CODE = Message(19, Icon.LOCK, form="code")
 
+UPDATED_SO_FAR = Message(18, Icon.UPDATE, form="percent")
+
 NO_SETTINGS = Message(81, Icon.WARNING, form="settings", notes=("detail",))
 NO_GROUP = Message(81, Icon.LOCK, form="group", notes=("detail",))
 
 VARIANTS = (
     *(SERVER_EXPIRED, SERVER_FOREIGN, ENROLMENT_DENIED, ENROLMENT_CODE, TAKEN_OVER_AT),
-    *(NO_SETTINGS, NO_GROUP),
+    *(NO_SETTINGS, NO_GROUP, UPDATED_SO_FAR),
 )
 """Another sentence under a number that has one already."""
 
@@ -155,6 +158,14 @@ def notice(code: int, text: str) -> Message:
     """The message of a server's notice; an unknown number is shown with the server's own text."""
     known = NOTICES.get(NoticeCode(code)) if code in [*NoticeCode] else None
     return known or Message(code, Icon.WARNING, form=OTHER).about(text=text)
+
+
+def updating(update: Update) -> Message | None:
+    """What is said while the terminal's system is updated; None if it is not."""
+    if not update.under_way:
+        return None
+    percent = update.percent
+    return UPDATING if percent is None else UPDATED_SO_FAR.about(percent=str(percent))
 
 
 def ended(line: Disconnect) -> Message | None:

@@ -17,9 +17,9 @@ class Face:
 
     `problem` is the reader's, `held` says why a card that is in gets no session, `proving` is asked
     of the person, `opening` is on the way to a session, `unenrolled` says what is in the way of a
-    certificate, `refused` that certificates are what keeps servers away, `picture` that a session's
-    frame is on the screen, `revoked` that no server lets this terminal in. `login`: the server lets
-    people in without a card.
+    certificate, `updating` that the system is being updated, `refused` that certificates are what
+    keeps servers away, `picture` that a session's frame is on the screen, `revoked` that no server
+    lets this terminal in. `login`: the server lets people in without a card.
     """
 
     def __init__(self) -> None:
@@ -32,6 +32,7 @@ class Face:
         self.no_address = catalogue.POWERED_UP
         self.unplugged = False
         self.unenrolled: Message | None = None
+        self.updating: Message | None = None
         self.picture = False
         self.revoked = False
         self._shown: Show | None = None
@@ -89,7 +90,10 @@ class Face:
             (inside and card.lost != "", catalogue.SERVER_LOST),
             (state is State.SEEKING, catalogue.SEEKING),
         )
-        return next((words for holds, words in by_priority if holds), _connecting(server))
+        words = next((words for holds, words in by_priority if holds), _connecting(server))
+        # In the place of all words, but not of a session or of what a person types into.
+        hidden = words is None or words is self.proving
+        return words if hidden or self.updating is None else self.updating
 
     def _insert_card(self) -> Message:
         words = catalogue.INSERT_CARD

@@ -16,6 +16,7 @@ from dtu.core.presence import Presence
 from dtu.core.proving import Proving
 from dtu.core.secret import ENTER, ESCAPE
 from dtu.core.states import State
+from dtu.core.update import Update
 from dtu.core.words import Message
 from roamwire import control
 from roamwire.tokens import Token
@@ -49,6 +50,11 @@ class Wishes(ABC):
     def enrolment(self, words: Message | None) -> None:
         """What stands between this terminal and a certificate that servers take; None: nothing."""
         self._face.unenrolled = words
+        self._show()
+
+    def update(self, update: Update) -> None:
+        """The terminal's system is being updated, so far, or no more."""
+        self._face.updating = catalogue.updating(update)
         self._show()
 
     # The menu
