@@ -9,6 +9,7 @@ import pytest
 
 from dtu.app import display_link
 from dtu.app.display_link import FirstFrame, LinkLost, LinkOpened
+from dtu.core import timing
 from dtu.core.rfb import LedState, Rect
 from dtu.core.sound import SoundTarget
 from fakes.link_desk import (
@@ -16,6 +17,7 @@ from fakes.link_desk import (
     HEIGHT,
     WHOLE,
     WIDTH,
+    Desk,
     FakeTransport,
     cursor,
     fill,
@@ -382,5 +384,51 @@ def test_the_sound_of_a_session_is_where_its_picture_is(ticket):
         assert desk.link.sound == wanted
         desk.link.close()
         assert desk.link.sound is None
+
+    on_a_desk(play)
+
+
+A_PIXEL = struct.pack(">BBHHHH", 3, 0, 0, 0, 1, 1)
+
+
+@pytest.fixture
+def quick_looks(monkeypatch):
+    monkeypatch.setattr(timing, "PICTURE_SILENT_S", 0.0)
+    monkeypatch.setattr(timing, "PICTURE_ANSWER_S", 0.0)
+
+
+async def turns(count):
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.usefixtures("quick_looks")
+def test_a_session_that_does_not_answer_is_lost():
+    async def play():
+        desk = Desk(asyncio.get_running_loop())
+        _, transport = await desk.show()
+        await turns(10)
+        assert transport.take() == A_PIXEL
+        assert desk.events[2:] == [LinkLost("s1", 1, "picture stands still")]
+        assert transport.aborted
+
+    asyncio.run(play())
+
+
+def test_a_session_that_answers_for_a_pixel_stays():
+    async def play(desk):
+        protocol, transport = await desk.show()
+        connection = desk.link._connection
+        for _ in range(5):
+            now = connection._liveness.deadline
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(display_link.time, "monotonic", lambda now=now: now)
+                connection._look_for_life(connection._liveness)
+                assert transport.take() == A_PIXEL
+                protocol.data_received(update(fill(0, 0, 1, 1, 7)))
+            transport.take()
+        assert len(desk.events) == 2
+        assert len(desk.screen.shown) == 1, "the same pixel is not painted"
+        desk.link.close()
 
     on_a_desk(play)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from dtu.app import main
+from dtu.app import last_resort, main
 from dtu.app.config import SETTINGS, config_from_values
 from dtu.app.display_link import FirstFrame
 from dtu.core.actions import Blank, CloseDisplay, OpenDisplay
@@ -51,8 +51,17 @@ class Links:
     def open(self, address, port, ticket, session, epoch):
         self.done.append(OpenDisplay(address, port, ticket, session, epoch))
 
+    def start(self):
+        pass
+
+    def set_layout(self, layout):
+        pass
+
     def close(self):
         self.done.append(CloseDisplay())
+        closed = asyncio.get_running_loop().create_future()
+        closed.set_result(None)
+        return closed
 
 
 class Desk:
@@ -64,7 +73,7 @@ class Desk:
         for name in ("Admission", "DisplayLink", "QuerySocket"):
             monkeypatch.setattr(main, name, lambda *_, **__: self.links)
         (tmp_path / "ca.crt").write_text("no certificate is looked at here")
-        places = {"state_dir": str(tmp_path), "ca": "ca.crt"}
+        places = {"state_dir": str(tmp_path), "run_dir": str(tmp_path), "ca": "ca.crt"}
         values = SETTINGS.defaults() | SETTINGS_HERE | places
         self.process = main.TerminalProcess(
             config_from_values(values, tmp_path / "dtu.toml"), screen
@@ -132,3 +141,45 @@ def test_pictures_open_close_and_go_in_the_order_in_which_the_core_wants_it(
         *(CloseDisplay(), Blank()),
         Blank(),
     ]
+
+
+@pytest.mark.parametrize("part", ["handle_deadline", "next_action", "next_deadline"])
+def test_a_core_that_fails_ends_the_process(tmp_path, screen, monkeypatch, part):
+    """It would be a terminal without a timer, or with one that is always due."""
+    ended = []
+    monkeypatch.setattr(last_resort.os, "_exit", ended.append)
+    monkeypatch.setattr(last_resort.logging, "shutdown", lambda: None)
+
+    def fail(*_):
+        raise ValueError("a bug of the core")
+
+    async def play():
+        desk = Desk(tmp_path, screen, monkeypatch)
+        running = asyncio.create_task(desk.process.run())
+        await asyncio.sleep(0)
+        monkeypatch.setattr(desk.process._terminal, part, fail)
+        desk.process._loop.call_soon(desk.process._deadline)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert ended[:1] == [1]
+        monkeypatch.undo()
+        desk.process._stop.set()
+        await running
+
+    asyncio.run(play())
+
+
+def test_an_update_of_the_system_is_on_the_screen(tmp_path, screen, monkeypatch):
+    (tmp_path / "updating").write_text("40\n")
+
+    async def play():
+        desk = Desk(tmp_path, screen, monkeypatch)
+        running = asyncio.create_task(desk.process.run())
+        await asyncio.sleep(0)
+        words = desk.process._face.words
+        desk.process._stop.set()
+        await running
+        return words
+
+    words = asyncio.run(play())
+    assert (words.code, words.text) == (18, "40 % done. Do not switch off.")

@@ -4,14 +4,15 @@ import base64
 
 import pytest
 
+from dtu.app.languages import languages
 from dtu.core import catalogue, timing
 from dtu.core.actions import AskCard, Blank, CloseDisplay, OpenDisplay, SendLine, Show
 from dtu.core.events import CardAnswered, CardPresented, ReaderMissing
 from dtu.core.input.events import Key
 from dtu.core.piv import results
 from dtu.core.piv.keys import KeyType
-from dtu.core.piv.results import Certificate, PivCard, Sign
-from dtu.core.secret import BACKSPACE, ENTER, ESCAPE, TAB, Entry, Form
+from dtu.core.piv.results import Certificate, PivCard
+from dtu.core.secret import BACKSPACE, ENTER, ESCAPE, TAB
 from dtu.core.states import State
 from fakes.bench import ALICE, READER, bench_at, in_session
 from roamwire import control
@@ -233,6 +234,27 @@ def test_too_short_a_pin_costs_no_try():
     assert asked(bench).pin == bytearray(b"1234")
 
 
+@pytest.mark.parametrize("typed", ["", "123"])
+@pytest.mark.parametrize("left", [1, 3])
+def test_too_short_a_pin_is_said_and_what_was_typed_stays(typed, left):
+    bench = pad(left)
+    before = bench.terminal.proving.message
+    press(bench, typed, ENTER[0])
+    message = bench.of(Show)[-1].message
+    assert (message.code, message.form) == (before.code, before.form), "with its last warning"
+    assert message.notes == ("short",)
+    assert [field.seen for field in message.fields] == ["•" * len(typed)]
+    words = languages()["en"].words(message)
+    assert words.note == "A PIN has 4 to 8 digits."
+    receiver = bench.terminal.key_receiver
+    press(bench, ENTER[0])
+    assert bench.of(Show)[-1].message == message, "said once"
+    assert bench.terminal.key_receiver == receiver, "keys go on into the same pad"
+    press(bench, "12345678", ENTER[0])
+    card_says(bench, results.PinWrong(2))
+    assert bench.of(Show)[-1].message.notes == ()
+
+
 def test_while_the_card_looks_nothing_is_typed():
     bench = pad()
     press(bench, PIN, ENTER[0])
@@ -448,40 +470,3 @@ def test_a_card_takes_the_place_of_who_signed_in():
     bench.card_in(ALICE)
     assert [line.token for line in bench.said(Insert)] == [Token("pseudo", "desk1"), ALICE]
     assert bench.terminal.key_receiver == ""
-
-
-# Lines to fill in
-
-
-@pytest.mark.parametrize(
-    ("key", "typed"),
-    [
-        (Key(ord("5"), True), "•"),
-        (Key(0xFFB5, True), "•"),
-        (Key(0xFF9D, True), "•"),  # the keypad's 5 without NumLock
-        (Key(ord("%"), True, 6), "•"),  # the upper row with shift, as French keyboards have it
-        (Key(ord("a"), True, 30), ""),
-        (Key(0xFFE1, True, 42), ""),
-    ],
-)
-def test_what_is_a_digit(key, typed):
-    form = Form([Entry("pin", 8, hidden=True, digits=True)])
-    form.press(key)
-    assert form.entries[0].seen == typed
-
-
-def test_no_more_is_typed_than_there_is_room_for():
-    entry = Entry("user", 3, hidden=False)
-    for letter in "aß€😀":
-        entry.add(letter)
-    assert (entry.seen, len(entry)) == ("aß€", 3)
-    entry.remove()
-    assert entry.seen == "aß"
-    taken = entry.take()
-    assert (taken.decode(), entry.seen, any(entry._room)) == ("aß", "", False)
-    entry.remove()
-    assert len(entry) == 0
-
-
-def test_a_request_shows_no_pin():
-    assert "1234" not in repr(AskCard(Sign(1, 1, Slot.PERSON, b"m", bytearray(b"1234"))))

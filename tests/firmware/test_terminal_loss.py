@@ -6,12 +6,14 @@ from dtu.core import catalogue, timing
 from dtu.core.actions import (
     Blank,
     CloseDisplay,
+    Connect,
     Hangup,
     OpenDisplay,
+    Report,
     Show,
 )
 from dtu.core.states import State
-from fakes.bench import ALICE, S1, answer, bench_at, in_session, targets
+from fakes.bench import ALICE, BOB, S1, Bench, answer, bench_at, in_session, targets
 from roamwire import control
 from roamwire.control import Cause, Disconnect, Insert, Notice
 from roamwire.notices import NoticeCode
@@ -98,6 +100,71 @@ def test_the_lost_server_is_named_until_a_session_is_shown():
     bench.terminal.display_lost("b1", 1, "reset", bench.now)
     bench.alive(AGAIN_S)
     assert bench.said(Insert)[0].lost == ""
+
+
+# A server that answers keepalives, and nothing else
+
+GIVEN_UP_S = timing.MAX_UNANSWERED_INSERTS_COUNT * timing.INSERT_ANSWER_S
+
+
+def test_a_server_that_leaves_inserts_unanswered_is_lost():
+    bench = bench_at(State.CONNECTED, ALICE)
+    bench.alive(GIVEN_UP_S - 0.1)
+    assert len(bench.said(Insert)) == timing.MAX_UNANSWERED_INSERTS_COUNT - 1
+    assert bench.words == catalogue.OPENING.code
+    bench.done.clear()
+    bench.alive(0.2)
+    assert bench.words == catalogue.SERVER_LOST.code, "it does not answer, says the screen"
+    assert any("no answer to 3 requests" in report.text for report in bench.of(Report))
+    while not bench.of(Connect):
+        bench.due()
+    assert targets(bench)[0] == "10.0.0.2", "another one is tried first"
+    bench.welcome("s2")
+    (insert,) = bench.said(Insert)
+    assert (insert.cause, insert.lost) == (Cause.FAILOVER, "s1")
+
+
+def test_where_there_is_no_other_server_the_same_one_is_asked_from_the_beginning():
+    bench = Bench()
+    bench.card_in()
+    bench.lease("10.0.0.1")
+    bench.due()
+    bench.welcome("s1", S1)
+    bench.alive(GIVEN_UP_S + 0.1)
+    bench.done.clear()
+    while not bench.of(Connect):
+        bench.due()
+    bench.welcome("s1", S1)
+    assert len(bench.said(Insert)) == 1
+    bench.alive(timing.INSERT_ANSWER_S + 0.1)
+    assert bench.state is State.CONNECTED, "it has three tries again"
+
+
+def test_an_answer_gives_a_server_three_tries_again():
+    bench = bench_at(State.CONNECTED, ALICE)
+    bench.alive(GIVEN_UP_S - 0.1)
+    bench.hear(control.Connect(bench.seq, "a1", 1, "t", 7010))
+    bench.terminal.display_lost("a1", 1, "reset", bench.now)
+    bench.alive(GIVEN_UP_S - timing.INSERT_ANSWER_S)
+    assert bench.state is State.CONNECTED
+    assert bench.of(Connect) == []
+
+
+def test_another_card_gives_a_server_three_tries_again():
+    bench = bench_at(State.CONNECTED, ALICE)
+    bench.alive(GIVEN_UP_S - 0.1)
+    bench.card_out()
+    bench.card_in(BOB)
+    bench.alive(timing.INSERT_ANSWER_S + 0.1)
+    assert bench.state is State.CONNECTED
+
+
+def test_a_picture_is_not_given_up_because_a_choice_is_not_answered():
+    bench = in_session()
+    bench.terminal.choose("b2", bench.now)
+    bench.alive(2 * GIVEN_UP_S)
+    assert bench.state is State.CONNECTED
+    assert bench.of(CloseDisplay) == []
 
 
 # A daemon that crashes: the display gateway goes on

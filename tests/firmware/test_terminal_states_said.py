@@ -9,6 +9,7 @@ from dtu.core.events import CardUnreadable, ReaderMissing
 from dtu.core.lease import NoLease
 from dtu.core.refusals import Refusal, Refused
 from dtu.core.states import State
+from dtu.core.update import Update
 from fakes.bench import ALICE, READER, Bench, bench_at, in_session
 from roamwire import control
 from roamwire.notices import DisconnectReason, NoticeCode
@@ -85,6 +86,13 @@ def locked():
     return bench
 
 
+def updating():
+    bench = bench_at(State.CONNECTED)
+    bench.terminal.update(Update(True, 40))
+    bench.act()
+    return bench
+
+
 def revoked():
     bench = bench_at(State.CONNECTING)
     bench.hear(control.Disconnect(0, DisconnectReason.BLOCKED.value))
@@ -100,6 +108,7 @@ SAID = {int(code): partial(noticed, code) for code in NoticeCode} | {
     14: lambda: bench_at(State.CONNECTING),
     15: cable,
     16: lambda: refused(Refusal.CLOCK),
+    18: updating,
     19: lambda: refused(Refusal.OURS),
     21: lambda: bench_at(State.CONNECTED),
     22: lambda: reader(CardUnreadable(READER, "mute", 100.0)),
@@ -122,7 +131,7 @@ SAID = {int(code): partial(noticed, code) for code in NoticeCode} | {
 ELSEWHERE = {
     61: "title of a page of the menu: tests/firmware/test_menu.py",
     17: "for enrolment",
-    18: "for updates",
+    81: "there is no core yet: tests/firmware/test_not_set_up.py",
     **dict.fromkeys((51, 52, 54, 62, 63, 64), "typed: tests/firmware/test_proving.py"),
 }  # fmt: skip
 """What no event of the core leads to (yet): docs/screens.md says so too."""

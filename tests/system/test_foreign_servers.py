@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 from viewer import PATIENCE_S, Viewer, connect, free_port
 from x_client import XClient
 
-from dtu.core.rfb import LedState, Resized
+from dtu.core.rfb import LedState, Rect, Resized, Updated
 from dtu.core.rfb.requests import COPY_RECT, HEXTILE, PICTURES, RAW, RRE, TIGHT, ZRLE
+from dtu.core.timing import PICTURE_ANSWER_S
 
 pytestmark = pytest.mark.system
 
@@ -79,6 +81,22 @@ def same(viewer, wanted):
     return viewer.picture.shape == wanted.shape and (viewer.picture == wanted).all()
 
 
+def answers_for_a_pixel(viewer):
+    """The terminal asks for one that has not changed to see that the session is there."""
+    end = time.monotonic() + 1
+    while time.monotonic() < end:
+        viewer.read()  # what was on its way
+    viewer.events.clear()
+    viewer.client.ask_again([Rect(0, 0, 1, 1)])
+    end = time.monotonic() + PICTURE_ANSWER_S
+    while time.monotonic() < end:
+        viewer.read()
+        came = [each for each in viewer.events if isinstance(each, Updated)]
+        if any(rect[:2] == (0, 0) for each in came for rect in each.rects + each.same):
+            return True
+    return False
+
+
 # -- X servers: TigerVNC's own, and x11vnc in front of another
 
 
@@ -111,6 +129,11 @@ def test_the_picture_is_the_display_s(served, preference):
             viewer.until(lambda: same(viewer, x.picture()), "the picture")
             x.put_picture(known_picture()[::-1].copy())
             viewer.until(lambda: same(viewer, x.picture()), "the changed picture")
+
+
+def test_a_pixel_that_has_not_changed_comes_when_it_is_asked_for(served):
+    with Viewer(served[1]) as viewer:
+        assert answers_for_a_pixel(viewer)
 
 
 def test_keys_and_pointer_arrive(served, processes, tmp_path):
@@ -211,6 +234,11 @@ def test_qemu(qemu, preference):
         viewer.until(lambda: almost(viewer.picture, qemu.screenshot()), "the menu as it is")
 
 
+def test_qemu_sends_a_pixel_that_has_not_changed(qemu):
+    with Viewer(qemu.rfb) as viewer:
+        assert answers_for_a_pixel(viewer)
+
+
 def test_qemu_gets_scan_codes_and_the_pointer(qemu):
     with Viewer(qemu.rfb) as viewer:
         for keysym, code in ((0x61, 0x1E), (0xFF52, 0xE048), (0, 0x2C)):
@@ -269,6 +297,11 @@ def test_libvncserver_shows_a_picture_file(example, tmp_path, preference):
     ) as viewer:
         viewer.until(lambda: same(viewer, picture), "the picture")
         assert viewer.events[0].name == str(file)
+
+
+def test_libvncserver_sends_a_pixel_that_has_not_changed(example):
+    with Viewer(example("example")) as viewer:
+        assert answers_for_a_pixel(viewer)
 
 
 def test_libvncserver_obeys_and_changes_its_size(example):

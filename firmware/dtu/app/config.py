@@ -64,7 +64,7 @@ SETTINGS = SettingsTable(
         _path("cert", "/var/lib/roamdesk-dtu/dtu.crt", "this terminal's certificate"),
         _path("key", "/var/lib/roamdesk-dtu/dtu.key", "this terminal's private key"),
         _path("state_dir", "/var/lib/roamdesk-dtu", "what outlives a power-off"),
-        _path("run_dir", "/run/roamdesk-dtu", "the lease, gone after a power-off"),
+        _path("run_dir", "/run/roamdesk-dtu", "lease, state of updates; gone after a power-off"),
         Setting("interface", "text", "eth0", "network interface", check=_interface),
         Setting(
             "display",
@@ -219,6 +219,11 @@ class DtuConfig:
     def server_list(self) -> Path:
         """Where the group's servers are remembered over a power-off."""
         return self.state_dir / "servers.json"
+
+    @property
+    def update_file(self) -> Path:
+        """What is there while something updates this terminal's system."""
+        return self.run_dir / "updating"
 
     @property
     def lease_file(self) -> Path:

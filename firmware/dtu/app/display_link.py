@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from dtu.app.session_view import Painted, SessionView, ViewEvent
 from dtu.app.tls import server_name
+from dtu.core.liveness import Liveness, Verdict
 from dtu.core.rfb import LedState, Rect, RfbClient
 from dtu.core.sound import SoundTarget
 from dtu.core.timing import DISPLAY_CONNECT_S, FIRST_FRAME_S
@@ -189,6 +190,8 @@ class _Connection(asyncio.Protocol):
         self._connecting: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._liveness: Liveness | None = None
+        self._look: asyncio.TimerHandle | None = None
         self._paused = False
         self._turn: asyncio.Handle | None = None
 
@@ -208,7 +211,7 @@ class _Connection(asyncio.Protocol):
         self._view.close()
         if self._connecting is not None:
             self._connecting.cancel()
-        for timer in (self._deadline, self._timer, self._turn):
+        for timer in (self._deadline, self._timer, self._look, self._turn):
             if timer is not None:
                 timer.cancel()
         if self._transport is not None:
@@ -282,6 +285,8 @@ class _Connection(asyncio.Protocol):
             rest = data if self._attached else self._take_reply(data)
             if rest and not self._dropped:
                 now = time.monotonic()
+                if self._liveness is not None:
+                    self._liveness.heard(now)
                 self._view.receive(rest, now)
                 self._show(now)
         except RemoteProtocolError as error:
@@ -355,6 +360,27 @@ class _Connection(asyncio.Protocol):
         self._flush()
         self._plan()
 
+    # -- is the session still there?
+
+    def _watch(self, liveness: Liveness) -> None:
+        delay = max(0.0, liveness.deadline - time.monotonic())
+        self._look = asyncio.get_running_loop().call_later(delay, self._look_for_life, liveness)
+
+    def _look_for_life(self, liveness: Liveness) -> None:
+        """While we do not read ourselves, the server's silence says nothing."""
+        now = time.monotonic()
+        if self._paused:
+            liveness.heard(now)
+        match liveness.look(now):
+            case Verdict.LOST:
+                self._lost("picture stands still")
+                return
+            case Verdict.ASK:
+                self._view.ask_for_a_pixel()
+                self._flush()
+        if not self._dropped:
+            self._watch(liveness)
+
     # -- frames
 
     def _view_event(self, event: ViewEvent) -> None:
@@ -370,6 +396,8 @@ class _Connection(asyncio.Protocol):
             self.drawn = True
             if self._deadline is not None:
                 self._deadline.cancel()
+            self._liveness = Liveness(now)
+            self._watch(self._liveness)
             self._on_event(FirstFrame(self.session, self.epoch, now))
         if not self._dropped:
             self._on_event(Drawn(self.session, self.epoch, pixels, now))

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dtu.app import not_set_up
 from dtu.app.admission import Admission
 from dtu.app.bench_channel import BenchChannel
 from dtu.app.config import DtuConfig, load_config
@@ -23,6 +24,7 @@ from dtu.app.display_link import DisplayLink, Drawn, FirstFrame, Lamps, LinkEven
 from dtu.app.drivers import Drivers
 from dtu.app.identity import DeskIdentity
 from dtu.app.input_desk import InputDesk
+from dtu.app.last_resort import end_at_bugs
 from dtu.app.privacy import forbid_core_dumps
 from dtu.app.query_socket import QuerySocket
 from dtu.app.screen_sleep import ScreenSleep
@@ -41,9 +43,11 @@ from dtu.core.lookups import Answer
 from dtu.core.refusals import Refused
 from dtu.core.rfb import turbojpeg
 from dtu.core.terminal import Terminal
+from dtu.core.update import Update
 from dtu.core.words import Message
 from dtu.drivers.display.base import Screen, ScreenError
 from dtu.drivers.display.pygame_screen import open_screen
+from dtu.drivers.update_file import UpdateFile
 from roamwire.settings import SettingsError
 
 _LOG = logging.getLogger("dtu")
@@ -65,11 +69,7 @@ class TerminalProcess:
             mdns=config.mdns,
         )
         self._server_list = ServerListFile(config.server_list, config.key, config.ca)
-        name = own_name(config.cert) if config.cert.exists() else config.name
-        if name != config.name:
-            _LOG.warning(
-                "the name is %s by the settings and %s by the certificate", config.name, name
-            )
+        name = _name(config)
         finder.remember(self._server_list.load())
         self._terminal = Terminal(
             name,
@@ -85,6 +85,7 @@ class TerminalProcess:
         self._sleep = ScreenSleep(screen, config.screen_off_s)
         self._drivers = Drivers(config)
         self._network = self._drivers.network
+        self._update = UpdateFile(config.update_file)
         self._face = DeskFace(
             config, screen, self._terminal, address=self._address, carry_on=self._carry_on
         )
@@ -137,6 +138,7 @@ class TerminalProcess:
     async def run(self) -> None:
         """Serve the person until SIGTERM, SIGINT or the window is closed."""
         self._loop = loop = asyncio.get_running_loop()
+        end_at_bugs(loop)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         if self._bench is not None:
@@ -146,6 +148,7 @@ class TerminalProcess:
         self._network.lease.start(self._lease_changed)
         self._network.carrier.start(self._cable)
         self._network.ip6.start(self._ip6_changed)
+        self._update.start(self._updating)
         self._drivers.card.start(self._post_card)
         if self._volume is not None:
             self._volume.look()
@@ -172,6 +175,7 @@ class TerminalProcess:
         self._network.lease.stop()
         self._network.carrier.stop()
         self._network.ip6.stop()
+        self._update.stop()
         await self._network.lookups.close()
         self._input.detach(session_lives=True)
         self._input.stop()
@@ -232,6 +236,10 @@ class TerminalProcess:
         self._ip6 = ip6
         self._trace("ip6", addresses=ip6.addresses)
         self._terminal.address(ip6, time.monotonic())
+        self._carry_on()
+
+    def _updating(self, update: Update) -> None:
+        self._terminal.update(update)
         self._carry_on()
 
     def _post_card(self, event: CardEvent | CardAnswered) -> None:
@@ -431,6 +439,7 @@ def main(arguments: list[str] | None = None) -> int:
         config = load_config(options.config)
     except SettingsError as error:
         print(error, file=sys.stderr)
+        not_set_up.say(error, not_set_up.place_despite(options.config))
         return 2
     # The journal has its own clock.
     moment = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "
@@ -443,14 +452,37 @@ def main(arguments: list[str] | None = None) -> int:
         # What the imports left is never garbage, and looking through it holds up a key for 30 ms.
         gc.freeze()
         asyncio.run(_run(config, screen))
-    except (OSError, IdentityError, ScreenError, turbojpeg.LibraryMissingError) as error:
+    except (IdentityError, turbojpeg.LibraryMissingError) as error:
+        _LOG.error("cannot start: %s", error)
+        not_set_up.say(error, not_set_up.place_of(config))
+        return 1
+    except (OSError, ScreenError) as error:
         _LOG.error("cannot start: %s", error)
         return 1
     return 0
 
 
 async def _run(config: DtuConfig, screen: Screen) -> None:
-    await TerminalProcess(config, screen).run()
+    try:
+        terminal = TerminalProcess(config, screen)
+    except IdentityError:
+        screen.close()
+        raise
+    await terminal.run()
+
+
+def _name(config: DtuConfig) -> str:
+    """Our name by the certificate; by the settings if there is none that can be read."""
+    if not config.cert.exists():
+        return config.name
+    try:
+        name = own_name(config.cert)
+    except IdentityError as error:
+        _LOG.warning("%s: a new certificate is asked for", error)
+        return config.name
+    if name != config.name:
+        _LOG.warning("the name is %s by the settings and %s by the certificate", config.name, name)
+    return name
 
 
 if __name__ == "__main__":

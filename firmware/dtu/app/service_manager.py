@@ -23,6 +23,11 @@ class ServiceManager:
         self.watchdog_s = int(limit) / 1e6 if limit.isdecimal() and ours else None
         """After so many seconds without `alive` we are killed and started again; None if never."""
 
+    @property
+    def listens(self) -> bool:
+        """Whether a service manager started us."""
+        return bool(self._address)
+
     def ready(self) -> None:
         """The terminal serves."""
         self._tell("READY=1")

@@ -26,6 +26,8 @@ from dtu.drivers.display.crew import crew
 
 _LOG = logging.getLogger(__name__)
 
+_ONE_PIXEL = (Rect(0, 0, 1, 1),)
+
 _MOST_TOUCHED_BYTES = 3840 * 2160 * 4
 
 
@@ -136,6 +138,10 @@ class SessionView:
             client.set_quality(wish.quality, wish.compression)
             if wish.again is not None:
                 client.ask_again(wish.again.rects)
+
+    def ask_for_a_pixel(self) -> None:
+        """Ask for something that every server answers, also while nothing changes."""
+        self.client.ask_again(_ONE_PIXEL)
 
     def data_to_send(self) -> bytes:
         """What must go to the session now; empty if nothing."""

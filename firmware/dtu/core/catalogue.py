@@ -2,11 +2,12 @@
 
 Which one is shown is decided in `terminal`. Numbers never change their meaning: they are read out
 on the phone. 1x network and terminal, 2x card, 3x from the server, 4x session, 5x PIN and password,
-6x choice and sign-in, 7x proof of a card.
+6x choice and sign-in, 7x proof of a card, 8x the terminal itself.
 """
 
 from dtu.core.events import CardEvent, CardUnreadable, ReaderMissing
 from dtu.core.refusals import Refusal, Refused
+from dtu.core.update import Update
 from dtu.core.words import Icon, Message
 from roamwire import enrolment
 from roamwire.control import Ask, Disconnect, Question
@@ -52,6 +53,8 @@ ENTER_PASSWORD = Message(62, Icon.LOCK)
 SIGN_IN = Message(63, Icon.PERSON)
 REGISTER_CARD = Message(64, Icon.PERSON)
 
+NOT_SET_UP = Message(81, Icon.WARNING, notes=("detail",))
+
 TAKEN_OVER_AT = Message(43, Icon.SCREEN, form="at")
 SERVER_EXPIRED = Message(19, Icon.CLOCK, form="expired")
 SERVER_FOREIGN = Message(19, Icon.LOCK, form="foreign")
@@ -59,7 +62,15 @@ SERVER_FOREIGN = Message(19, Icon.LOCK, form="foreign")
 ENROLMENT_DENIED = Message(19, Icon.LOCK, form="denied")
 ENROLMENT_CODE = Message(19, Icon.LOCK, form="code")
 
-VARIANTS = (SERVER_EXPIRED, SERVER_FOREIGN, ENROLMENT_DENIED, ENROLMENT_CODE, TAKEN_OVER_AT)
+UPDATED_SO_FAR = Message(18, Icon.UPDATE, form="percent")
+
+NO_SETTINGS = Message(81, Icon.WARNING, form="settings", notes=("detail",))
+NO_GROUP = Message(81, Icon.LOCK, form="group", notes=("detail",))
+
+VARIANTS = (
+    *(SERVER_EXPIRED, SERVER_FOREIGN, ENROLMENT_DENIED, ENROLMENT_CODE, TAKEN_OVER_AT),
+    *(NO_SETTINGS, NO_GROUP, UPDATED_SO_FAR),
+)
 """Another sentence under a number that has one already."""
 
 OTHER = "other"
@@ -149,6 +160,14 @@ def notice(code: int, text: str) -> Message:
     return known or Message(code, Icon.WARNING, form=OTHER).about(text=text)
 
 
+def updating(update: Update) -> Message | None:
+    """What is said while the terminal's system is updated; None if it is not."""
+    if not update.under_way:
+        return None
+    percent = update.percent
+    return UPDATING if percent is None else UPDATED_SO_FAR.about(percent=str(percent))
+
+
 def ended(line: Disconnect) -> Message | None:
     """Why a card that is in has no session any more; None if it is to be asked for again."""
     if line.reason == DisconnectReason.ENDED.value:
@@ -182,6 +201,11 @@ def wrong_pin(left: int | None) -> Message:
     if left == 1:
         return Message(WRONG_PIN.code, WRONG_PIN.icon, form="last")
     return WRONG_PIN.about(tries=str(left))
+
+
+def too_short(words: Message, least: int, most: int) -> Message:
+    """The same question for a PIN, whose answer was no PIN; what it warns of stays."""
+    return words.noting("short").about(least=str(least), most=str(most))
 
 
 def question(ask: Ask) -> Message:

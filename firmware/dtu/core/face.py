@@ -2,6 +2,7 @@
 
 from dtu.core import catalogue
 from dtu.core.actions import Show
+from dtu.core.events import CardEvent
 from dtu.core.presence import Presence
 from dtu.core.states import State
 from dtu.core.words import Message
@@ -16,9 +17,9 @@ class Face:
 
     `problem` is the reader's, `held` says why a card that is in gets no session, `proving` is asked
     of the person, `opening` is on the way to a session, `unenrolled` says what is in the way of a
-    certificate, `refused` that certificates are what keeps servers away, `picture` that a session's
-    frame is on the screen, `revoked` that no server lets this terminal in. `login`: the server lets
-    people in without a card.
+    certificate, `updating` that the system is being updated, `refused` that certificates are what
+    keeps servers away, `picture` that a session's frame is on the screen, `revoked` that no server
+    lets this terminal in. `login`: the server lets people in without a card.
     """
 
     def __init__(self) -> None:
@@ -31,9 +32,16 @@ class Face:
         self.no_address = catalogue.POWERED_UP
         self.unplugged = False
         self.unenrolled: Message | None = None
+        self.updating: Message | None = None
         self.picture = False
         self.revoked = False
         self._shown: Show | None = None
+
+    def reader_says(self, event: CardEvent, card: Presence) -> None:
+        """What happened at a reader, and what of it stays in the way of a session."""
+        nobody = card.token is None or card.signed_in
+        locked = catalogue.LOCKED if nobody and card.locked else None
+        self.problem = catalogue.problem(event) or locked
 
     def revoked_by(self, line: Line) -> bool:
         """Whether a server says with this line that the terminal is revoked; a welcome ends it.
@@ -85,7 +93,10 @@ class Face:
             (inside and card.lost != "", catalogue.SERVER_LOST),
             (state is State.SEEKING, catalogue.SEEKING),
         )
-        return next((words for holds, words in by_priority if holds), _connecting(server))
+        words = next((words for holds, words in by_priority if holds), _connecting(server))
+        # In the place of all words, but not of a session or of what a person types into.
+        hidden = words is None or words is self.proving
+        return words if hidden or self.updating is None else self.updating
 
     def _insert_card(self) -> Message:
         words = catalogue.INSERT_CARD

@@ -34,6 +34,7 @@ class Presence:
         self.insert_at: float | None = None
         self.held_until: float | None = None
         self.asked = False
+        self._unanswered = 0
         self.locked: frozenset[Token] = frozenset()
         self._locked_in = ""
         self._names: frozenset[Token] = frozenset()
@@ -136,6 +137,13 @@ class Presence:
         """The server has answered the insert."""
         self.insert_at = None
         self.asked = False
+        self._unanswered = 0
+
+    def due(self) -> int:
+        """`insert_at` is here; how many requests in a row the server has left without an answer."""
+        self.insert_at = None
+        self._unanswered += self.asked
+        return self._unanswered
 
     def insert_later(self, now: float) -> None:
         """Ask again soon, and slower each time until a picture came."""

@@ -216,7 +216,11 @@ class Proving:
 
     def _pin_typed(self, form: Form, now: float) -> None:
         (entry,) = form.entries
-        if len(entry) < MIN_PIN_CHARS:
+        if len(entry) < MIN_PIN_CHARS:  # the card is not asked, so that it costs no try
+            assert self._words is not None
+            if "short" not in self._words.notes:
+                self._words = catalogue.too_short(self._words, MIN_PIN_CHARS, MAX_PIN_CHARS)
+                self._paint()
             return
         self._sign(entry.take(), now)
         self.message = catalogue.OPENING

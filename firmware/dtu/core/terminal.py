@@ -128,11 +128,6 @@ class Terminal(Wishes):
             self._search.again(now)
         self._show()
 
-    def enrolment(self, words: Message | None) -> None:
-        """What stands between this terminal and a certificate that servers take; None: nothing."""
-        self._face.unenrolled = words
-        self._show()
-
     # The control connection
 
     def _connect(self, server: Server, now: float) -> None:
@@ -272,27 +267,22 @@ class Terminal(Wishes):
         """Something happened at a reader; only the one that holds our card can end the session."""
         if self._card.keeps_locked(event):
             self._report(f"{story.card(event)}: locked, and has not been out")
-            self._face.problem = self._problem(event)
+            self._face.reader_says(event, self._card)
             self._show()
             return
         if self._card.is_beside(event):
             self._report(f"{story.card(event)}, beside the card that is in")
             if self._card.signed_in:
-                self._face.problem = self._problem(event)
+                self._face.reader_says(event, self._card)
             return
         if isinstance(event, CardPresented):
             self._card_in(event, now)
         elif not isinstance(event, ReaderReady):
             self._card_out()
-        self._face.problem = self._problem(event)
+        self._face.reader_says(event, self._card)
         if not isinstance(event, CardPresented | CardRemoved):
             self._report(story.card(event))
         self._show()
-
-    def _problem(self, event: CardEvent) -> Message | None:
-        nobody = self._card.token is None or self._card.signed_in
-        locked = catalogue.LOCKED if nobody and self._card.locked else None
-        return catalogue.problem(event) or locked
 
     def _card_in(self, event: CardPresented, now: float) -> None:
         self._card_out()
@@ -322,6 +312,16 @@ class Terminal(Wishes):
             self._send(line)
             if not self.session:  # a crashed daemon came back: its picture is still there
                 self._face.opening = catalogue.trusted(catalogue.OPENING, self._card.token)
+
+    def _insert_due(self, now: float) -> None:
+        """To be sent now, or again: the answer to the last one has not come."""
+        unanswered = self._card.due()
+        if self.state is not State.CONNECTED:
+            return
+        if unanswered >= timing.MAX_UNANSWERED_INSERTS_COUNT and not self.session:
+            self._server_lost(f"no answer to {unanswered} requests", now)
+        else:
+            self._insert(now)
 
     def _heed(self, line: _Answer | control.Challenge | control.Ask, now: float) -> None:
         if isinstance(line, control.Challenge):
@@ -481,9 +481,7 @@ class Terminal(Wishes):
         if self._heartbeat.deadline is not None and now >= self._heartbeat.deadline:
             self._keepalive(now)
         if self._card.insert_at is not None and now >= self._card.insert_at:
-            self._card.insert_at = None
-            if self.state is State.CONNECTED:
-                self._insert(now)
+            self._insert_due(now)
         self.proving.handle_deadline(now)
         if self._card.held_until is not None and now >= self._card.held_until:
             self.leave()

@@ -41,6 +41,9 @@ SERVER_ANSWERS_S = 0.1
 INSERT_ANSWER_S = 5.0
 """An insert that nobody has answered is sent again; servers answer within a second."""
 
+MAX_UNANSWERED_INSERTS_COUNT = 3
+"""Then a server that does nothing but keepalives is lost: a person waits for 15 s, not for ever."""
+
 CARD_ANSWER_S = 12.0
 """The card driver answers within 10 s, whatever the card does; later, the driver is stuck."""
 
@@ -58,6 +61,11 @@ DISPLAY_CONNECT_S = 2.0
 
 FIRST_FRAME_S = 5.0
 """From a display link to a whole frame: 30 ms on a LAN, a second for a busy server's session."""
+
+PICTURE_SILENT_S = 2.0
+PICTURE_ANSWER_S = 5.0
+"""A session that has sent nothing for so long is asked for one pixel. A loaded server takes a
+second for the answer; one that sends no byte at all in this time sees nothing of what is typed."""
 
 DISPLAY_RETRY_S = 0.15
 MAX_DISPLAY_RETRY_S = 3.0
@@ -127,6 +135,8 @@ if not FAILOVER_JITTER_S < CONNECT_S < INSERT_ANSWER_S:
     raise LocalProtocolError("jitter is small, and connecting is quicker than inserting")
 if not INSERT_ANSWER_S < CARD_ANSWER_S < PASSWORD_ANSWER_S < PIN_PAD_S:
     raise LocalProtocolError("servers are quicker than cards, and all are quicker than people")
+if not LOST_S < PICTURE_SILENT_S < PICTURE_ANSWER_S:
+    raise LocalProtocolError("a server that is dead as a whole is known by its keepalives, sooner")
 if not ENROL_RETRY_S < ENROL_ANSWER_S < CHECK_RETRY_S < MAX_CHECK_RETRY_S < MAX_CHECK_S:
     raise LocalProtocolError("an answer is waited for, and a pause has an end")
 if not RATE_GAP_S < MEND_SLICE_S < STILL_S < QUALITY_HOLD_S < MEND_PATIENCE_S:

@@ -1,5 +1,7 @@
 """What a person asks of a terminal: in its menu, at its PIN pad, or signing in without a card.
 
+Also what the programs around it have to say to that person.
+
 Which sessions, servers and cards there are is `terminal`'s, of which this is a part.
 """
 
@@ -14,6 +16,7 @@ from dtu.core.presence import Presence
 from dtu.core.proving import Proving
 from dtu.core.secret import ENTER, ESCAPE
 from dtu.core.states import State
+from dtu.core.update import Update
 from dtu.core.words import Message
 from roamwire import control
 from roamwire.tokens import Token
@@ -43,6 +46,16 @@ class Wishes(ABC):
     @abstractmethod
     def _show(self) -> None:
         """Say what is to be said now."""
+
+    def enrolment(self, words: Message | None) -> None:
+        """What stands between this terminal and a certificate that servers take; None: nothing."""
+        self._face.unenrolled = words
+        self._show()
+
+    def update(self, update: Update) -> None:
+        """The terminal's system is being updated, so far, or no more."""
+        self._face.updating = catalogue.updating(update)
+        self._show()
 
     # The menu
 

@@ -113,8 +113,6 @@ def _section(code: int, forms: list[Message], told: dict[str, str]) -> list[str]
     parts = [f'\n<a id="{code}"></a>\n\n### {code}\n\n']
     parts += [_sentence(form, language) for form in forms for language in known]
     parts.append(f"\nShown: {told['when']}.\n")
-    if "later" in told:
-        parts.append(f"Nothing shows it yet: it is for {told['later']}.\n")
     parts.append(f"\nTo do: {told['do']}\n\n")
     width, height = SHOWN_SIZE
     for form in forms:

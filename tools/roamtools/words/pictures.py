@@ -10,6 +10,7 @@ from dtu.app.languages import languages
 from dtu.core import catalogue
 from dtu.core.language import Language
 from dtu.core.menu import Facts, Menu, MenuPage, MenuView
+from dtu.core.piv.results import MAX_PIN_CHARS, MIN_PIN_CHARS
 from dtu.core.words import Field, Message
 from dtu.drivers.display.badge import lay_out_badge
 from dtu.drivers.display.menu_page import lay_out_menu
@@ -38,6 +39,7 @@ EXAMPLES = {
     "tries": "2",
     "user": "alice",
     "layout": "de",
+    "detail": "cannot read /etc/roamdesk/ca.crt",
 }
 """What stands in the places of messages in the pictures."""
 
@@ -85,12 +87,13 @@ class Screen:
 def messages() -> tuple[Message, ...]:
     """Every message, and beside some the form with a name or a note in it."""
     low = (catalogue.OPENING.noting("uid"), catalogue.OPENING.noting("pseudo"))
+    short = catalogue.too_short(catalogue.ENTER_PIN, MIN_PIN_CHARS, MAX_PIN_CHARS)
     again = catalogue.question(Ask(0, Question.LOGIN, "", 2, NoticeCode.WRONG_PASSWORD))
     more = (*low, catalogue.enter_pin(1), catalogue.wrong_pin(1), catalogue.wrong_pin(None))
     return tuple(
         _typed(message).about(**EXAMPLES)
         for message in sorted(
-            (*catalogue.everything(), *catalogue.VARIANTS, *more, again),
+            (*catalogue.everything(), *catalogue.VARIANTS, *more, short, again),
             key=lambda each: each.code,
         )
     )
@@ -104,8 +107,8 @@ def _typed(message: Message) -> Message:
 
 
 def message_name(message: Message) -> str:
-    """`43`, `43-at`, `27-uid`: the number and what is special."""
-    special = [note for note in message.notes if note in catalogue.LOW_TRUST]
+    """`43`, `43-at`, `27-uid`, `51-short`: the number and what is special."""
+    special = [note for note in message.notes if note in (*catalogue.LOW_TRUST, "short")]
     special += [message.form] if message.form != "text" else []
     return "-".join([str(message.code), *special])
 
