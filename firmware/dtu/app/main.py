@@ -11,6 +11,7 @@ import signal
 import ssl
 import sys
 import time
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -196,9 +197,11 @@ class TerminalProcess:
                 self._screen.pump()
                 for event in self._screen.input_events():
                     self._input.post(event)
-            except Exception:
-                # One bad event must not cost the keyboard until the next power-on.
-                _LOG.exception("the screen's input failed once")
+            except Exception as error:
+                # One bad event must not cost the keyboard until the next power-on. The words of the
+                # error are not logged: they may name a key of a PIN.
+                place = "".join(traceback.format_tb(error.__traceback__))
+                _LOG.error("the screen's input failed once: %s at\n%s", type(error).__name__, place)
             if self._screen.close_requested:
                 self._stop.set()
             await asyncio.sleep(interval_s)
