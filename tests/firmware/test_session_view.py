@@ -9,6 +9,7 @@ import pytest
 from dtu.app.session_view import SessionView
 from dtu.core.rfb import Rect
 from dtu.drivers.display.pygame_screen import open_screen
+from roamwire.errors import RemoteProtocolError
 
 WIDTH, HEIGHT = 640, 400
 FORMAT = struct.pack(">BBBBHHHBBB3x", 32, 24, 0, 1, 255, 255, 255, 16, 8, 0)
@@ -39,4 +40,16 @@ def test_a_closed_view_keeps_no_pixels():
     assert pixels() is not None  # the screen has them still, to darken them behind words
     screen.blank()
     assert pixels() is None
+    screen.close()
+
+
+@pytest.mark.parametrize("before", [b"", UPDATE], ids=["at once", "after a frame"])
+def test_a_bad_size_in_the_same_read_is_the_sessions_fault(before):
+    """And no other error: that would be taken for one of the terminal's own, and end it."""
+    resize = struct.pack(">BxHHHHHi", 0, 1, 0, 0, 60_000, 60_000, -223)
+    screen = open_screen("headless", WIDTH, HEIGHT)
+    view = SessionView("one", screen, (Rect(0, 0, WIDTH, HEIGHT),), lambda event: None)
+    view.receive(HEAD + before + resize, 0)
+    with pytest.raises(RemoteProtocolError):
+        view.paint(0)
     screen.close()

@@ -23,7 +23,7 @@ from dtu.core.rfb.events import (
     Updated,
     bounding_box,
 )
-from dtu.core.rfb.framebuffer import Framebuffer
+from dtu.core.rfb.framebuffer import Framebuffer, check_size
 from dtu.core.rfb.jpegs import Crew
 from dtu.core.rfb.layout import SCREEN_BYTES, Screen, check_layout, parse_screens, wish
 from dtu.core.rfb.limits import (
@@ -400,6 +400,7 @@ class RfbClient:
         buffer = self._buffer
         if (width, height) == (buffer.width, buffer.height):
             return
+        check_size(width, height)  # before the old one is gone: it is still to be shown
         number = buffer.lossy.number
         self._tight.jpegs.settle()
         # Two of them at once could be more than there is.

@@ -26,6 +26,12 @@ def fits(width: int, height: int) -> bool:
     return 0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and width * height <= MAX_PIXELS
 
 
+def check_size(width: int, height: int) -> None:
+    """Raise RemoteProtocolError if a framebuffer of this size is none or too much."""
+    if not fits(width, height):
+        raise RemoteProtocolError("framebuffer-size", f"{width}x{height}")
+
+
 def check_work(rect: Rect) -> None:
     """Raise RemoteProtocolError if decoding a compressed rectangle takes too much memory."""
     if rect.width * rect.height > MAX_WORK_PIXELS:
@@ -53,8 +59,7 @@ class Framebuffer:
     """
 
     def __init__(self, width: int, height: int, number: int = 1, work: Work | None = None) -> None:
-        if not fits(width, height):
-            raise RemoteProtocolError("framebuffer-size", f"{width}x{height}")
+        check_size(width, height)
         self.work = work or Work()
         self.width = width
         self.height = height
