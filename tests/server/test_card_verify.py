@@ -161,6 +161,7 @@ def without(*names):
 
 
 FOREIGN = Authority("middle")
+EXPIRED = RealCard(issuer=MIDDLE, until=NOW - DAY / 2, number=77)
 DATED = Authority("dated", until=NOW - DAY)
 BOUND = Authority("bound", extra=[(x509.NameConstraints([x509.DNSName("a")], None), True)])
 SHORT = Authority("short", length=0)
@@ -188,6 +189,17 @@ BELOW = Authority("below", SHORT)
         (
             GOOD,
             FILES | {"old.crl": MIDDLE.revoke(GOOD.certificate, until=NOW - DAY)},
+            Reason.REVOKED,
+        ),
+        # and outweighs whatever else is wrong
+        (
+            EXPIRED,
+            FILES | {"middle.crl": MIDDLE.revoke(EXPIRED.certificate)},
+            Reason.REVOKED,
+        ),
+        (
+            EXPIRED,
+            {"a.pem": MIDDLE.pem, "a.crl": MIDDLE.revoke(EXPIRED.certificate, until=NOW - DAY)},
             Reason.REVOKED,
         ),
         # dates of the card and of every CA

@@ -49,8 +49,10 @@ def same_card(
     """Why a certificate of key 9A is not of the card that key 9E has proven; None if it is.
 
     Its key was registered with the card; or both certificates are of one CA that we trust, and name
-    the same subject or the same card.
+    the same subject or the same card. What its CA has revoked is of no use either way.
     """
+    if person.chain is Reason.REVOKED:
+        return person.chain
     if registration is not None and registration.person_key:
         return None if registration.person_key == person.key else Reason.OTHER_CARDS_KEY
     if person.chain is not None:
