@@ -228,10 +228,8 @@ class ServerCore:
 
     def replied(self, link: int, reply: Reply, now: float) -> None:
         """What was found out about a Verify, a CheckPassword, a Register."""
-        here = self._links.get(link)
-        if here is not None:
-            self._admit(self.authentication.replied(here, reply, now), now)
-            self._drain_group(now)
+        self._admit(self.authentication.replied(self._links.get(link), reply, now), now)
+        self._drain_group(now)
 
     def _admit(self, admitted: Admitted | None, now: float) -> None:
         if admitted is None:
