@@ -195,6 +195,11 @@ def policy_of(values: Mapping[str, Value], source: str) -> Policy:
     kiosk = Who.KIOSK in (policy.piv, policy.uid, policy.pseudo)
     if kiosk and not policy.kiosk_user:
         raise SettingsError(f"{source}: a kiosk needs 'kiosk_user', whose session it opens")
+    if policy.after_hotdesk is Extra.NONE and (policy.grace_s or policy.lock_on_removal):
+        raise SettingsError(
+            f"{source}: 'grace_s' and 'lock_on_removal' do nothing without 'after_hotdesk': say "
+            "there what a person shows when the card comes back"
+        )
     names_with_domains = policy.piv is Who.CHAINED and policy.chained_user != "cn"
     if names_with_domains and not policy.chained_domains:
         raise SettingsError(
