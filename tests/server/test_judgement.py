@@ -288,6 +288,25 @@ TYPED = frozenset({Proof.PASSWORD})
             case(PIV, proofs=PROVEN, card=replace(GOOD, common_name="carol")),
             new("carol", PIV, Strength.PIV),
         ),
+        # what a certificate holds is not always the name of an account
+        *(
+            (
+                replace(CHAINED, chained_user=kind),
+                case(PIV, proofs=PROVEN, card=replace(GOOD, **{field: text + domain})),
+                Refuse(Reason.NO_USER_IN_CERTIFICATE),
+            )
+            for kind, field, domain in (
+                ("cn", "common_name", ""),
+                ("upn", "upn", "@corp.example"),
+                ("email", "email", "@corp.example"),
+            )
+            for text in ("Carol Smith", "-x", "../root", "carol\nroot", "a=b", "é", "c" * 65)
+        ),
+        (
+            CHAINED,
+            case(PIV, proofs=PROVEN, card=replace(GOOD, upn="1234567890.Mil@corp.example")),
+            new("1234567890.Mil", PIV, Strength.PIV),
+        ),
     ],
 )
 def test_the_next_step(policy, given, step):

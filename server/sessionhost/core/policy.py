@@ -34,7 +34,14 @@ class Extra(enum.Enum):
 
 
 _USER = re.compile(r"(?:[a-z_][a-z0-9_.-]{0,31})?\Z")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\Z")
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
+
+
+def is_user_name(text: str) -> bool:
+    """Whether a text that a certificate holds can be a person's account: directories have capitals
+    and numbers in theirs, no spaces, signs or lines."""
+    return _NAME.match(text) is not None
 
 
 def _user(text: str) -> str | None:

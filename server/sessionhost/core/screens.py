@@ -48,7 +48,7 @@ class Screens:
         link.session, link.epoch = session.session, session.epoch
         link.shown_for = inserting
         self._outbox.report(
-            f"session {session.session} of {session.user} shown at {link.dtu}, "
+            f"session {session.session} of {session.user!r:.80} shown at {link.dtu}, "
             f"epoch {session.epoch}, cause {inserting.cause.value}{inserting.whose}"
         )
         self._outbox.audit(

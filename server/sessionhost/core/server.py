@@ -260,7 +260,7 @@ class ServerCore:
             "session", "created", who=owner.user, token=session.token, dtu=link.dtu, reason=why,
             session=session.session,
         )  # fmt: skip
-        self._outbox.report(f"new session {session.session} of {session.user} here: {why}")
+        self._outbox.report(f"new session {session.session} of {session.user!r:.80} here: {why}")
         self._outbox.send(link.link, Notice(inserting.seq, int(NoticeCode.STARTING)))
         self._attach(link, session, inserting, now)
         self._start(session)
@@ -327,7 +327,7 @@ class ServerCore:
             "session", "ended", who=gone.user, token=gone.token, reason=reason.value,
             session=session,
         )  # fmt: skip
-        self._outbox.report(f"session {session} of {gone.user} is gone: {reason.value}")
+        self._outbox.report(f"session {session} of {gone.user!r:.80} is gone: {reason.value}")
         link = self._links.get(gone.attachment.link) if gone.attachment else None
         if link is None or link.session != session:
             return
