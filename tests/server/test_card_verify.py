@@ -261,6 +261,18 @@ def test_a_cards_way_to_its_ca(folder, card, files, reason):
     assert problem(folder, card, files) is reason
 
 
+RENEWED = Authority("dated", key=DATED.key)
+
+
+@pytest.mark.parametrize(("old", "new"), [("a.pem", "b.pem"), ("b.pem", "a.pem")])
+def test_the_expired_certificate_of_a_ca_does_not_hide_the_renewed_one(folder, old, new):
+    card = RealCard(issuer=DATED)
+    files = {old: DATED.pem, new: RENEWED.pem, "a.crl": DATED.revoke()}
+    assert problem(folder, card, files) is None
+    revoked = files | {"a.crl": DATED.revoke(card.certificate)}
+    assert problem(folder, card, revoked) is Reason.REVOKED
+
+
 def test_lists_may_be_missing_if_the_policy_says_so(folder):
     assert problem(folder, GOOD, without("root.crl", "middle.crl"), need_list=False) is None
 

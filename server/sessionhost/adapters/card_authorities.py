@@ -73,7 +73,7 @@ class CardAuthorities:
             found = found or Reason.OUTSIDE_DATES
         below = certificate
         for depth in range(MAX_DEPTH):
-            issuer = self._issuer(below, depth)
+            issuer = self._issuer(below, depth, now)
             if issuer is None:
                 # A CA of the folder whose own issuer is not there is a root for us.
                 return found if depth else found or Reason.UNKNOWN_ISSUER
@@ -88,12 +88,18 @@ class CardAuthorities:
             below = issuer
         return found or Reason.UNKNOWN_ISSUER
 
-    def _issuer(self, certificate: x509.Certificate, depth: int) -> x509.Certificate | None:
+    def _issuer(
+        self, certificate: x509.Certificate, depth: int, now: datetime.datetime
+    ) -> x509.Certificate | None:
+        """The CA that signed it; of several certificates of one CA one that is in its dates."""
+        late = None
         for each in self._by_name.get(certificate.issuer, []):
             limit = each.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
             if (limit is None or limit >= depth) and _issued(certificate, each):
-                return each
-        return None
+                if _in_dates(each, now):
+                    return each
+                late = late or each
+        return late
 
     def _is_revoked(self, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
         """Also by a list that is too old: nothing is taken back."""
