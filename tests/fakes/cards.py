@@ -42,8 +42,10 @@ def utf8(text):
 class Authority:
     """A CA, below another one or by itself."""
 
-    def __init__(self, common, above=None, *, until=NOW + 365 * DAY, length=None, extra=()):
-        self.key = ec.generate_private_key(ec.SECP256R1())
+    def __init__(
+        self, common, above=None, *, until=NOW + 365 * DAY, length=None, extra=(), key=None
+    ):
+        self.key = key or ec.generate_private_key(ec.SECP256R1())
         self.name = name_of(common)
         signer = above or self
         basic = x509.BasicConstraints(ca=True, path_length=length)

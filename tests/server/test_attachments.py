@@ -13,7 +13,7 @@ def path(tmp_path):
 def test_what_was_kept_is_there_after_a_restart(path):
     file = AttachmentFile(path)
     assert file.load() == {}
-    one, two = Kept(7, 1234.5, "desk1"), Kept(1, 8.0)
+    one, two = Kept(7, 1234.5, "desk1", "t" + "0" * 40), Kept(1, 8.0)
     file.keep("a1", Kept(6, 1000.0, "desk2"))
     file.keep("a1", one)
     file.keep("b2", two)

@@ -7,7 +7,15 @@ from roamwire.blocks import dtu_key, token_key
 from roamwire.control import Connect, Disconnect, Keepalive, Notice, Redirect, Remove, Welcome
 from roamwire.datagrams import Block, BlockQ, encode_datagram
 from roamwire.notices import NoticeCode
-from sessionhost.core.actions import Ban, Close, KeepBlocks, Lookup, Report, Revoke
+from sessionhost.core.actions import (
+    Ban,
+    Close,
+    KeepBlocks,
+    Lookup,
+    Remember,
+    Report,
+    Revoke,
+)
 from sessionhost.core.registration import Registration
 from sessionhost.core.sessions import Session
 
@@ -99,6 +107,29 @@ def test_a_display_that_outlived_a_restart_of_hostd_is_cut():
     core.recover([running], site.now)
     site.deliver()
     assert Revoke("5a", 7) in site.actions(Revoke, "s1")
+
+
+@pytest.mark.parametrize(("lost", "cut"), [(BOB, True), (ALICE, False)])
+def test_a_display_that_a_second_card_opened_is_cut_after_a_restart_with_that_card(lost, cut):
+    """BOB's token is a second card of alice's here; it was in when hostd went away."""
+    site = group("s1")
+    site.registry[BOB] = Registration("alice", True, owner=ALICE)
+    (shown,) = opened(site, site.desk("s1"), BOB).told(Connect)
+    note = site.actions(Remember)[-1]
+    core = site.boot("s1")
+    core.recover(
+        [
+            Session(
+                shown.session, ALICE, "alice", "desktop", note.last_connected, note.epoch, "/run/x",
+                last_dtu=note.dtu, last_card=note.card,
+            )
+        ],
+        site.now,
+    )  # fmt: skip
+    site.run(1.0)
+    site.done.clear()
+    lose(site, "s1", token_key(lost))
+    assert (Revoke(shown.session, shown.epoch) in site.actions(Revoke)) is cut
 
 
 def test_a_revoked_terminal_is_off_and_stays_off_until_it_is_restored():

@@ -161,6 +161,7 @@ def without(*names):
 
 
 FOREIGN = Authority("middle")
+EXPIRED = RealCard(issuer=MIDDLE, until=NOW - DAY / 2, number=77)
 DATED = Authority("dated", until=NOW - DAY)
 BOUND = Authority("bound", extra=[(x509.NameConstraints([x509.DNSName("a")], None), True)])
 SHORT = Authority("short", length=0)
@@ -188,6 +189,17 @@ BELOW = Authority("below", SHORT)
         (
             GOOD,
             FILES | {"old.crl": MIDDLE.revoke(GOOD.certificate, until=NOW - DAY)},
+            Reason.REVOKED,
+        ),
+        # and outweighs whatever else is wrong
+        (
+            EXPIRED,
+            FILES | {"middle.crl": MIDDLE.revoke(EXPIRED.certificate)},
+            Reason.REVOKED,
+        ),
+        (
+            EXPIRED,
+            {"a.pem": MIDDLE.pem, "a.crl": MIDDLE.revoke(EXPIRED.certificate, until=NOW - DAY)},
             Reason.REVOKED,
         ),
         # dates of the card and of every CA
@@ -247,6 +259,18 @@ BELOW = Authority("below", SHORT)
 )  # fmt: skip
 def test_a_cards_way_to_its_ca(folder, card, files, reason):
     assert problem(folder, card, files) is reason
+
+
+RENEWED = Authority("dated", key=DATED.key)
+
+
+@pytest.mark.parametrize(("old", "new"), [("a.pem", "b.pem"), ("b.pem", "a.pem")])
+def test_the_expired_certificate_of_a_ca_does_not_hide_the_renewed_one(folder, old, new):
+    card = RealCard(issuer=DATED)
+    files = {old: DATED.pem, new: RENEWED.pem, "a.crl": DATED.revoke()}
+    assert problem(folder, card, files) is None
+    revoked = files | {"a.crl": DATED.revoke(card.certificate)}
+    assert problem(folder, card, revoked) is Reason.REVOKED
 
 
 def test_lists_may_be_missing_if_the_policy_says_so(folder):

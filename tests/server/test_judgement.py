@@ -45,6 +45,8 @@ KEYED = Registration("alice", True, person_key="cd" * 20)
 KIOSK = Policy(uid=Who.KIOSK, piv=Who.KIOSK, pseudo=Who.KIOSK, kiosk_user="guest")
 OTHER = replace(GOOD, upn="alice@elsewhere.example")
 NAMELESS = replace(GOOD, upn="")
+REVOKED = replace(GOOD, chain=Reason.REVOKED)
+UNPROVEN_CHAINS = (None, Reason.UNKNOWN_ISSUER, Reason.NO_REVOCATION_LIST, Reason.OUTSIDE_DATES)
 LATE = replace(GOOD, dates_hold=False, chain=Reason.OUTSIDE_DATES)
 SELF = Policy(uid=Who.SELF, piv=Who.SELF)
 LOGIN = Policy(login=True, pseudo=Who.OFF)
@@ -213,6 +215,29 @@ TYPED = frozenset({Proof.PASSWORD})
             case(PIV, registration=Registration("bob", False), proofs=PROVEN, card=GOOD),
             Refuse(Reason.TOKEN_DISABLED),
         ),
+        # what its CA has revoked opens nothing, registered or not; of other CAs nothing is asked
+        *(
+            (
+                replace(policy, kiosk_user="guest", piv_dates=False),
+                case(PIV, registration=known, proofs=PROVEN, card=replace(GOOD, chain=chain)),
+                step,
+            )
+            for policy, known in (
+                (Policy(), ALICE),
+                (CHAINED, ALICE),
+                (Policy(piv=Who.SELF), None),
+                (Policy(piv=Who.KIOSK), None),
+            )
+            for chain, step in (
+                (Reason.REVOKED, Refuse(Reason.REVOKED)),
+                *((each, Admit(ALICE, PIV)) for each in UNPROVEN_CHAINS if known is not None),
+            )
+        ),
+        (
+            Policy(),
+            case(PIV, registration=replace(ALICE, lost=True), proofs=PROVEN, card=REVOKED),
+            Refuse(Reason.TOKEN_LOST),
+        ),
         (CHAINED, case(PIV, proofs=PROVEN), ShowKey(Slot.CARD)),
         (
             CHAINED,
@@ -262,6 +287,25 @@ TYPED = frozenset({Proof.PASSWORD})
             replace(CHAINED, chained_user="cn"),
             case(PIV, proofs=PROVEN, card=replace(GOOD, common_name="carol")),
             new("carol", PIV, Strength.PIV),
+        ),
+        # what a certificate holds is not always the name of an account
+        *(
+            (
+                replace(CHAINED, chained_user=kind),
+                case(PIV, proofs=PROVEN, card=replace(GOOD, **{field: text + domain})),
+                Refuse(Reason.NO_USER_IN_CERTIFICATE),
+            )
+            for kind, field, domain in (
+                ("cn", "common_name", ""),
+                ("upn", "upn", "@corp.example"),
+                ("email", "email", "@corp.example"),
+            )
+            for text in ("Carol Smith", "-x", "../root", "carol\nroot", "a=b", "é", "c" * 65)
+        ),
+        (
+            CHAINED,
+            case(PIV, proofs=PROVEN, card=replace(GOOD, upn="1234567890.Mil@corp.example")),
+            new("1234567890.Mil", PIV, Strength.PIV),
         ),
     ],
 )
@@ -335,6 +379,8 @@ CARD = replace(GOOD, card="urn:uuid:1")
     [
         (KEYED, CARD, PERSON, None),
         (KEYED, None, PERSON, None),
+        (KEYED, CARD, replace(PERSON, chain=Reason.REVOKED), Reason.REVOKED),
+        (KEYED, CARD, replace(PERSON, chain=Reason.UNKNOWN_ISSUER), None),
         (KEYED, CARD, replace(PERSON, key="ee" * 20), Reason.OTHER_CARDS_KEY),
         # the chain does not help a key that is not the registered one
         (KEYED, CARD, replace(PERSON, key="ee" * 20, chain=None), Reason.OTHER_CARDS_KEY),

@@ -29,6 +29,8 @@ def test_names_become_what_they_mean():
 @pytest.mark.parametrize(
     ("given", "told"),
     [
+        ({"lock_on_removal": True}, "do nothing without 'after_hotdesk'"),
+        ({"grace_s": 30}, "do nothing without 'after_hotdesk'"),
         ({"uid": "chained"}, "must be one of"),
         ({"piv": "anybody"}, "must be one of"),
         ({"uid": "kiosk"}, "kiosk_user"),
@@ -43,6 +45,11 @@ def test_names_become_what_they_mean():
 def test_what_does_not_fit_is_told(given, told):
     with pytest.raises(SettingsError, match=told):
         made(**given)
+
+
+def test_a_grace_goes_with_what_it_spares():
+    policy = made(after_hotdesk="password", grace_s=30, lock_on_removal=True)
+    assert (policy.grace_s, policy.lock_on_removal) == (30, True)
 
 
 def test_a_chained_name_without_a_domain_needs_none():

@@ -246,6 +246,18 @@ def test_a_registration_may_name_a_recipe(site):
     assert site.actions(StartSession)[0].recipe == "kiosk"
 
 
+def test_a_users_name_passes_for_nothing_else_in_the_log(site):
+    name = "alice is gone: ended"
+    site.registry[ALICE] = Registration(name, True)
+    desk = site.desk("s1")
+    desk.insert()
+    site.run(1.0)
+    site.core("s1").session_gone(desk.told(Connect)[0].session, DisconnectReason.ENDED, site.now)
+    site.deliver()
+    told = [action.text for action in site.actions(Report)]
+    assert sum(name in text for text in told) == sum(repr(name) in text for text in told) == 3
+
+
 def test_the_card_goes_out_and_comes_back_to_the_same_session(site):
     desk = site.desk("s1")
     first = opened(site, desk)

@@ -1,5 +1,5 @@
-"""Epoch, last connection and terminal of each session, kept over a daemon restart. Lost with a
-reboot, as are the sessions themselves."""
+"""Epoch, last connection, terminal and card of each session, kept over a daemon restart. Lost with
+a reboot, as are the sessions themselves."""
 
 import json
 import logging
@@ -11,11 +11,13 @@ _LOG = logging.getLogger(__name__)
 
 
 class Kept(NamedTuple):
-    """What is kept of one session; `last_connected` is CLOCK_MONOTONIC in seconds."""
+    """What is kept of one session; `last_connected` is CLOCK_MONOTONIC in seconds, `card` the block
+    key of the card that opened it at `dtu`: no card's number is in the file."""
 
     epoch: int
     last_connected: float
     dtu: str = ""
+    card: str = ""
 
 
 class AttachmentFile:
@@ -58,5 +60,5 @@ class AttachmentFile:
             _LOG.warning("cannot write %s: %s", self._path, error.strerror)
 
 
-def _kept(epoch: int, last_connected: float, dtu: str = "") -> Kept:
-    return Kept(int(epoch), float(last_connected), str(dtu))
+def _kept(epoch: int, last_connected: float, dtu: str = "", card: str = "") -> Kept:
+    return Kept(int(epoch), float(last_connected), str(dtu), str(card))

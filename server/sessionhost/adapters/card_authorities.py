@@ -63,50 +63,55 @@ class CardAuthorities:
         return sorted(_fingerprint(each).hex() for each in found)
 
     def problem(self, certificate: x509.Certificate, now: datetime.datetime) -> Reason | None:
-        """Why a card's certificate does not lead to one of the CAs; None if it does."""
+        """Why a card's certificate does not lead to one of the CAs; None if it does.
+
+        REVOKED whatever else is wrong: that one holds for registered cards, too.
+        """
         self._refresh()
-        if not _for_cards(certificate):
-            return Reason.NOT_FOR_SIGNING
+        found = None if _for_cards(certificate) else Reason.NOT_FOR_SIGNING
         if not _in_dates(certificate, now):
-            return Reason.OUTSIDE_DATES
+            found = found or Reason.OUTSIDE_DATES
         below = certificate
         for depth in range(MAX_DEPTH):
-            above, found = self._up(below, depth, now)
-            if above is None or found is not None:
+            issuer = self._issuer(below, depth, now)
+            if issuer is None:
+                # A CA of the folder whose own issuer is not there is a root for us.
+                return found if depth else found or Reason.UNKNOWN_ISSUER
+            if self._is_revoked(below, issuer):
+                return Reason.REVOKED
+            if not _in_dates(issuer, now):
+                found = found or Reason.OUTSIDE_DATES
+            if self._need_list and not self._has_fresh_list(issuer, now):
+                found = found or Reason.NO_REVOCATION_LIST
+            if issuer.subject == issuer.issuer:
                 return found
-            below = above
-        return Reason.UNKNOWN_ISSUER
+            below = issuer
+        return found or Reason.UNKNOWN_ISSUER
 
-    def _up(
+    def _issuer(
         self, certificate: x509.Certificate, depth: int, now: datetime.datetime
-    ) -> tuple[x509.Certificate | None, Reason | None]:
-        """The CA over a certificate, None when that is trusted as it is; or what is wrong."""
-        issuer = self._issuer(certificate, depth)
-        if issuer is None:
-            # A CA of the folder whose own issuer is not there is a root for us.
-            return None, None if depth else Reason.UNKNOWN_ISSUER
-        if not _in_dates(issuer, now):
-            return issuer, Reason.OUTSIDE_DATES
-        revoked = self._revoked(certificate, issuer, now)
-        return None if issuer.subject == issuer.issuer else issuer, revoked
-
-    def _issuer(self, certificate: x509.Certificate, depth: int) -> x509.Certificate | None:
+    ) -> x509.Certificate | None:
+        """The CA that signed it; of several certificates of one CA one that is in its dates."""
+        late = None
         for each in self._by_name.get(certificate.issuer, []):
             limit = each.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
             if (limit is None or limit >= depth) and _issued(certificate, each):
-                return each
-        return None
+                if _in_dates(each, now):
+                    return each
+                late = late or each
+        return late
 
-    def _revoked(
-        self, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime.datetime
-    ) -> Reason | None:
-        fresh = False
-        for each in self._lists.get(_fingerprint(issuer), []):
-            if each.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None:
-                return Reason.REVOKED  # also by a list that is too old: nothing is taken back
-            until = each.next_update_utc
-            fresh |= until is not None and now <= until
-        return None if fresh or not self._need_list else Reason.NO_REVOCATION_LIST
+    def _is_revoked(self, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+        """Also by a list that is too old: nothing is taken back."""
+        number = certificate.serial_number
+        return any(
+            each.get_revoked_certificate_by_serial_number(number) is not None
+            for each in self._lists.get(_fingerprint(issuer), [])
+        )
+
+    def _has_fresh_list(self, issuer: x509.Certificate, now: datetime.datetime) -> bool:
+        ends = [each.next_update_utc for each in self._lists.get(_fingerprint(issuer), [])]
+        return any(until is not None and now <= until for until in ends)
 
     # The folder
 

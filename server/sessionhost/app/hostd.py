@@ -230,6 +230,7 @@ class HostDaemon:
                 Session(
                     each.session, Token.parse(each.token), each.user, each.recipe,
                     note.last_connected, note.epoch, each.rfb_socket, last_dtu=note.dtu,
+                    last_card=note.card,
                 )
             )  # fmt: skip
         if sessions:
@@ -361,7 +362,7 @@ class HostDaemon:
     def _write_down(self, action: actions.Action) -> None:
         match action:
             case actions.Remember():
-                kept = Kept(action.epoch, action.last_connected, action.dtu)
+                kept = Kept(action.epoch, action.last_connected, action.dtu, action.card)
                 self._attachments.keep(action.session, kept)
             case actions.KeepBlocks():
                 self._blocks.keep(action.entries)

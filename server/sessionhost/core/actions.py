@@ -141,12 +141,14 @@ class Revoke:
 
 @dataclass(frozen=True)
 class Remember:
-    """Keep a session's epoch, last connection (monotonic seconds) and terminal over a restart."""
+    """Keep over a restart a session's epoch, last connection (monotonic seconds) and terminal, and
+    the card that opened it there (its `blocks.token_key`)."""
 
     session: str
     epoch: int
     last_connected: float
     dtu: str
+    card: str
 
 
 @dataclass(frozen=True)

@@ -199,8 +199,15 @@ class AuthenticationManager:
         """What a person typed."""
         self._judge(link, self._prover.answer(link, line, now), now)
 
-    def replied(self, link: Link, reply: Reply, now: float) -> Admitted | None:
-        """What was found out about a signature, a password, an entry of the registry."""
+    def replied(self, link: Link | None, reply: Reply, now: float) -> Admitted | None:
+        """What was found out about a signature, a password, an entry of the registry.
+
+        `link` is None if the terminal is gone meanwhile.
+        """
+        if isinstance(reply, PasswordChecked):
+            self._prover.password_seen(reply)
+        if link is None:
+            return None
         if isinstance(reply, Verified):
             verdict = self._prover.verified(link.inserting, reply.data, reply.facts)
         elif isinstance(reply, PasswordChecked):

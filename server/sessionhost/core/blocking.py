@@ -6,7 +6,7 @@ Who is blocked is in the group's set (`blocks`); this is its effect, at once whe
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 
-from roamwire.blocks import DTU
+from roamwire.blocks import DTU, token_key
 from roamwire.control import Disconnect, Notice
 from roamwire.datagrams import BlockEntry
 from roamwire.notices import DisconnectReason, NoticeCode
@@ -66,7 +66,8 @@ class Blocking:
             elif (token := self._token_of(link)) is not None and self._blocks.blocks_token(token):
                 self._cut(link, now)
         for session in self._sessions:
-            if session.attachment is None and self._blocks.blocks_token(session.token):
+            card = session.last_card or token_key(session.token)
+            if session.attachment is None and self._blocks.is_blocked(card):
                 # Its display may have outlived a restart of this daemon.
                 self._outbox.put(Revoke(session.session, session.epoch))
 

@@ -5,7 +5,7 @@ Reading certificates and verifying signatures is not here.
 
 from dataclasses import dataclass
 
-from sessionhost.core.policy import Policy
+from sessionhost.core.policy import Policy, is_user_name
 from sessionhost.core.reasons import Reason
 from sessionhost.core.registration import Registration
 
@@ -32,15 +32,16 @@ class CardFacts:
 
 
 def chained_user(policy: Policy, facts: CardFacts | None) -> str:
-    """The user that a chained certificate names; "" if none that the policy knows."""
+    """The user that a chained certificate names; "" if none that the policy knows, or if that is
+    not the name of an account."""
     if facts is None or facts.chain is not None:
         return ""
     if policy.chained_user == "cn":
-        return facts.common_name
+        return facts.common_name if is_user_name(facts.common_name) else ""
     name = facts.upn if policy.chained_user == "upn" else facts.email
     user, at, domain = name.rpartition("@")
     known = {each.lower() for each in policy.chained_domains}
-    return user if at and domain.lower() in known else ""
+    return user if at and domain.lower() in known and is_user_name(user) else ""
 
 
 def same_card(
@@ -49,8 +50,10 @@ def same_card(
     """Why a certificate of key 9A is not of the card that key 9E has proven; None if it is.
 
     Its key was registered with the card; or both certificates are of one CA that we trust, and name
-    the same subject or the same card.
+    the same subject or the same card. What its CA has revoked is of no use either way.
     """
+    if person.chain is Reason.REVOKED:
+        return person.chain
     if registration is not None and registration.person_key:
         return None if registration.person_key == person.key else Reason.OTHER_CARDS_KEY
     if person.chain is not None:

@@ -130,6 +130,8 @@ def _whose(policy: Policy, case: Case) -> _Found:
 
 def _unregistered(policy: Policy, case: Case) -> Step:
     who = policy.who(case.token)
+    if _is_revoked(case):
+        return Refuse(Reason.REVOKED)
     if who is Who.KIOSK:
         return _new(case, policy.kiosk_user)
     if who is Who.SELF:
@@ -139,11 +141,18 @@ def _unregistered(policy: Policy, case: Case) -> Step:
     return Refuse(Reason.NOT_REGISTERED)
 
 
+def _is_revoked(case: Case) -> bool:
+    """By the CA of the card, if the group knows it: no entry of the registry outweighs that."""
+    return case.card is not None and case.card.chain is Reason.REVOKED
+
+
 def _registered(policy: Policy, case: Case, entry: Registration, hours: str) -> _Found:
     if entry.lost:
         return _Found(Refuse(Reason.TOKEN_LOST))
     if not entry.enabled:
         return _Found(Refuse(Reason.TOKEN_DISABLED))
+    if _is_revoked(case):
+        return _Found(Refuse(Reason.REVOKED))
     if policy.piv_dates and case.card is not None and not case.card.dates_hold:
         return _Found(Refuse(Reason.OUTSIDE_DATES))
     return _Found(Admit(entry, entry.owner or case.token), (hours, entry.hours))

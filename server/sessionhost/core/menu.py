@@ -89,7 +89,7 @@ class Menu:
                 reason="the token is not this user's now",
             )  # fmt: skip
             self._outbox.report(
-                f"{link.dtu} opens no other session of {current.user!r}: whose the "
+                f"{link.dtu} opens no other session of {current.user!r:.80}: whose the "
                 f"{shown.token.kind} token is has changed"
             )
             self._chooser.browse(link, current.owner, now)

@@ -34,7 +34,14 @@ class Extra(enum.Enum):
 
 
 _USER = re.compile(r"(?:[a-z_][a-z0-9_.-]{0,31})?\Z")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\Z")
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
+
+
+def is_user_name(text: str) -> bool:
+    """Whether a text that a certificate holds can be a person's account: directories have capitals
+    and numbers in theirs, no spaces, signs or lines."""
+    return _NAME.match(text) is not None
 
 
 def _user(text: str) -> str | None:
@@ -195,6 +202,11 @@ def policy_of(values: Mapping[str, Value], source: str) -> Policy:
     kiosk = Who.KIOSK in (policy.piv, policy.uid, policy.pseudo)
     if kiosk and not policy.kiosk_user:
         raise SettingsError(f"{source}: a kiosk needs 'kiosk_user', whose session it opens")
+    if policy.after_hotdesk is Extra.NONE and (policy.grace_s or policy.lock_on_removal):
+        raise SettingsError(
+            f"{source}: 'grace_s' and 'lock_on_removal' do nothing without 'after_hotdesk': say "
+            "there what a person shows when the card comes back"
+        )
     names_with_domains = policy.piv is Who.CHAINED and policy.chained_user != "cn"
     if names_with_domains and not policy.chained_domains:
         raise SettingsError(

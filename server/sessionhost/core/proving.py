@@ -11,7 +11,6 @@ from dataclasses import replace
 from roamwire.control import Answer, Ask, Challenge, Question, Response
 from roamwire.notices import NoticeCode
 from roamwire.proof import CHALLENGE_BYTES, CardError, Proof, Slot, signed_bytes
-from roamwire.tokens import Token
 from sessionhost.core import timing
 from sessionhost.core.actions import CheckPassword, Outbox, PasswordResult, Verify
 from sessionhost.core.cards import CardFacts, same_card
@@ -56,7 +55,6 @@ class Prover:
         self._outbox = outbox
         self._rng = rng
         self._checks = 0
-        self._signed: dict[int, Token | None] = {}
 
     # Cards
 
@@ -165,28 +163,31 @@ class Prover:
         user = waiting.user or line.user
         if self._has_to_wait(link, inserting, user, now):
             return Reason.TOO_MANY_TRIES
+        inserting.wait_s = self._throttle.check_wait_s(link.dtu, now)
+        if inserting.wait_s > 0:
+            return Reason.TOO_MANY_TRIES
         self._checks += 1
-        self._signed[self._checks] = inserting.signed
+        self._throttle.begin_check(self._checks, user, link.dtu, now, inserting.signed)
         inserting.waiting = replace(
             waiting, checking=self._checks, until=now + timing.PASSWORD_CHECK_S
         )
         self._outbox.put(CheckPassword(link.link, inserting.seq, self._checks, user, line.password))
         return False
 
+    def password_seen(self, reply: PasswordChecked) -> None:
+        """What PAM says counts, also if the card is out meanwhile or the terminal gone."""
+        dtu = self._throttle.end_check(reply.number, reply.result)
+        if reply.result is PasswordResult.WRONG:
+            self._outbox.report(f"wrong password for {reply.user!r:.80} at {dtu}")
+
     def password_checked(self, link: Link, reply: PasswordChecked, now: float) -> Verdict:
-        """What PAM says."""
+        """What PAM says, for the insert that waits for it."""
         inserting, user, result = link.inserting, reply.user, reply.result
         waiting = inserting.waiting if inserting is not None else None
-        signed = self._signed.pop(reply.number, None)
-        if result is PasswordResult.WRONG:
-            # Also if the card is out meanwhile: pulling it must not make a try free.
-            self._throttle.wrong_password(user, link.dtu, now, signed)
-            self._outbox.report(f"wrong password for {user!r:.80} at {link.dtu}")
         if inserting is None or not isinstance(waiting, Asked) or waiting.checking != reply.number:
             return False
         inserting.waiting = None
         if result is PasswordResult.RIGHT:
-            self._throttle.right_password(user, link.dtu, signed)
             inserting.proofs |= {Proof.PASSWORD}
             if waiting.question is not Question.PASSWORD:
                 inserting.vouched = user

@@ -6,6 +6,7 @@ Whatever ends an attachment revokes its epoch at the display gateway before anyb
 import random
 from collections.abc import Mapping
 
+from roamwire.blocks import token_key
 from roamwire.control import Connect, Disconnect
 from roamwire.notices import DisconnectReason
 from sessionhost.core.actions import Grant, Outbox, Remember, Revoke, SetKeyboard
@@ -43,10 +44,11 @@ class Screens:
         for other in self._sessions.shown_for(session.token):
             self.cut(other, DisconnectReason.TAKEN_OVER, now, desk=link.dtu, by=link)
         self._sessions.attach(session, link.link, link.dtu, now)
+        session.last_card = token_key(inserting.token)
         link.session, link.epoch = session.session, session.epoch
         link.shown_for = inserting
         self._outbox.report(
-            f"session {session.session} of {session.user} shown at {link.dtu}, "
+            f"session {session.session} of {session.user!r:.80} shown at {link.dtu}, "
             f"epoch {session.epoch}, cause {inserting.cause.value}{inserting.whose}"
         )
         self._outbox.audit(
@@ -59,7 +61,8 @@ class Screens:
 
     def remember(self, session: Session, now: float) -> None:
         """What the next daemon is to know of a session that is, or was, shown until `now`."""
-        self._outbox.put(Remember(session.session, session.epoch, now, session.last_dtu))
+        shown = (session.last_dtu, session.last_card)
+        self._outbox.put(Remember(session.session, session.epoch, now, *shown))
 
     def cut(
         self,

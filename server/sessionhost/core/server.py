@@ -228,10 +228,8 @@ class ServerCore:
 
     def replied(self, link: int, reply: Reply, now: float) -> None:
         """What was found out about a Verify, a CheckPassword, a Register."""
-        here = self._links.get(link)
-        if here is not None:
-            self._admit(self.authentication.replied(here, reply, now), now)
-            self._drain_group(now)
+        self._admit(self.authentication.replied(self._links.get(link), reply, now), now)
+        self._drain_group(now)
 
     def _admit(self, admitted: Admitted | None, now: float) -> None:
         if admitted is None:
@@ -262,7 +260,7 @@ class ServerCore:
             "session", "created", who=owner.user, token=session.token, dtu=link.dtu, reason=why,
             session=session.session,
         )  # fmt: skip
-        self._outbox.report(f"new session {session.session} of {session.user} here: {why}")
+        self._outbox.report(f"new session {session.session} of {session.user!r:.80} here: {why}")
         self._outbox.send(link.link, Notice(inserting.seq, int(NoticeCode.STARTING)))
         self._attach(link, session, inserting, now)
         self._start(session)
@@ -329,7 +327,7 @@ class ServerCore:
             "session", "ended", who=gone.user, token=gone.token, reason=reason.value,
             session=session,
         )  # fmt: skip
-        self._outbox.report(f"session {session} of {gone.user} is gone: {reason.value}")
+        self._outbox.report(f"session {session} of {gone.user!r:.80} is gone: {reason.value}")
         link = self._links.get(gone.attachment.link) if gone.attachment else None
         if link is None or link.session != session:
             return

@@ -29,7 +29,8 @@ class Attachment:
 class Session:
     """One session; `last_connected` is our monotonic clock in seconds, `rfb_socket` "" at first.
 
-    `last_dtu` has shown it last. `ending`: its end is ordered.
+    `last_dtu` has shown it last, for the card whose block key is `last_card`, which may be another
+    one than `token`. `ending`: its end is ordered.
     """
 
     session: str
@@ -42,6 +43,7 @@ class Session:
     attachment: Attachment | None = None
     start_by: float | None = None
     last_dtu: str = ""
+    last_card: str = ""
     ending: bool = False
 
     @property

@@ -6,6 +6,9 @@ over many names are. Wrong passwords are counted a user as well, because PAM's o
 otherwise shut that user out everywhere. Neither count of others stops a user at a terminal at which
 they have been. With a card that has signed as its user's nothing counts but the passwords that were
 typed with that very card, wherever it was.
+
+A password counts as wrong from the moment when PAM is asked, and no more when PAM says otherwise:
+many at a time are no way round.
 """
 
 from collections import OrderedDict
@@ -13,6 +16,7 @@ from dataclasses import dataclass
 
 from roamwire.tokens import Token
 from sessionhost.core import timing
+from sessionhost.core.actions import PasswordResult
 from sessionhost.core.reasons import Reason
 
 MAX_KEYS = 8192
@@ -24,6 +28,9 @@ MAX_HOMES = 20_000
 FREE_TRIES = 4
 """Failures in a row that cost nothing: a person mistypes, or has put in the wrong badge."""
 
+SPARE_TRIES = 8
+"""So many more of a user's tries are known than count: some turn out to be none."""
+
 INSERTS_AT_ONCE = 20
 """A card that bounces makes some five inserts; a terminal that loses servers one each."""
 
@@ -33,6 +40,7 @@ class _Failures:
     number: int
     last: float
     until: float
+    before: "_Failures | None" = None
 
 
 class Backoff:
@@ -53,7 +61,9 @@ class Backoff:
         wait = (
             min(timing.MAX_BACKOFF_S, timing.BACKOFF_S * 2.0 ** (beyond - 1)) if beyond > 0 else 0
         )
-        self._failures[key] = _Failures(number, now, now + wait)
+        if (before := self._failures.get(key)) is not None:
+            before.before = None
+        self._failures[key] = _Failures(number, now, now + wait, before)
         self._failures.move_to_end(key)
         if len(self._failures) > MAX_KEYS:
             self._failures.popitem(last=False)
@@ -65,9 +75,25 @@ class Backoff:
             return 0
         return max(0, found.number - int((now - found.last) / timing.FORGET_FAILURE_S))
 
+    def take_back(self, *key: str) -> None:
+        """The last failure was none: all is as before it."""
+        found = self._failures.pop(key, None)
+        if found is not None and found.before is not None:
+            self._failures[key] = found.before
+
     def succeeded(self, *key: str) -> None:
         """All is forgotten."""
         self._failures.pop(key, None)
+
+
+@dataclass(frozen=True)
+class _Check:
+    """A password on its way to PAM; `counted` are the failures that it is taken for."""
+
+    user: str
+    dtu: str
+    at: float
+    counted: tuple[tuple[str, ...], ...]
 
 
 class Throttle:
@@ -79,6 +105,7 @@ class Throttle:
         self._users: OrderedDict[str, list[float]] = OrderedDict()
         self._homes: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._paces: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._checks: dict[int, _Check] = {}
 
     # Inserts
 
@@ -137,33 +164,51 @@ class Throttle:
         waits = [own, self._guesses.wait_s("dtu", dtu, now=now)]
         recent = self._recent(user, now)
         if len(recent) >= self.user_tries:
-            waits.append(recent[0] + timing.USER_TRIES_S - now)
+            waits.append(recent[-self.user_tries] + timing.USER_TRIES_S - now)
         return max(waits)
 
     def _recent(self, user: str, now: float) -> list[float]:
         return [at for at in self._users.get(user, []) if now - at < timing.USER_TRIES_S]
 
-    def wrong_password(self, user: str, dtu: str, now: float, signed: Token | None = None) -> None:
-        """PAM has refused it."""
+    def check_wait_s(self, dtu: str, now: float) -> float:
+        """Before another password of a terminal goes to PAM: it has one under way."""
+        last = max((each.at for each in self._checks.values() if each.dtu == dtu), default=None)
+        if last is None or now - last >= timing.PASSWORD_CHECK_S:
+            return 0.0
+        return timing.CHECK_AGAIN_S
+
+    def begin_check(
+        self, number: int, user: str, dtu: str, now: float, signed: Token | None = None
+    ) -> None:
+        """PAM is asked; `number` is that of the question, for `end_check`."""
         user = _plain(user)
-        if signed is not None:
-            self._guesses.failed("card", str(signed), now=now)
-        else:
+        counted: list[tuple[str, ...]] = [("card", str(signed))]
+        if signed is None:
+            counted = [("user", user, dtu)]
             if not self._guesses.number("user", user, dtu, now=now):
-                self._guesses.failed("dtu", dtu, now=now)
-            self._guesses.failed("user", user, dtu, now=now)
+                counted.append(("dtu", dtu))
+        for key in counted:
+            self._guesses.failed(*key, now=now)
         if (user, dtu) not in self._homes:
-            self._users[user] = [*self._recent(user, now), now][-self.user_tries :]
+            self._users[user] = [*self._recent(user, now), now][-self.user_tries - SPARE_TRIES :]
             self._users.move_to_end(user)
             if len(self._users) > MAX_KEYS:
                 self._users.popitem(last=False)
+        self._checks[number] = _Check(user, dtu, now, tuple(counted))
 
-    def right_password(self, user: str, dtu: str, signed: Token | None = None) -> None:
-        """PAM has accepted it."""
-        if signed is not None:
-            self._guesses.succeeded("card", str(signed))
-        else:
-            self._guesses.succeeded("user", _plain(user), dtu)
+    def end_check(self, number: int, result: PasswordResult) -> str:
+        """PAM has answered, whether anybody still waits for it or not; the terminal it is about."""
+        check = self._checks.pop(number, None)
+        if check is None:
+            return ""
+        if result is not PasswordResult.WRONG:
+            for key in check.counted:
+                self._guesses.take_back(*key)
+            if check.at in (tries := self._users.get(check.user, [])):
+                tries.remove(check.at)
+        if result is PasswordResult.RIGHT:
+            self._guesses.succeeded(*check.counted[0])
+        return check.dtu
 
 
 def _plain(user: str) -> str:

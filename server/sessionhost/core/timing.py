@@ -105,6 +105,9 @@ PASSWORD_S = 90.0
 PASSWORD_CHECK_S = 25.0
 """PAM may wait for a directory server, and waits some seconds itself after a wrong password."""
 
+CHECK_AGAIN_S = 3.0
+"""A terminal has one password checked at a time; PAM takes some two seconds for a wrong one."""
+
 REGISTER_S = 5.0
 """The registry writes to a disk."""
 
