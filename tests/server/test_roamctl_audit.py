@@ -8,7 +8,7 @@ import pytest
 from fakes.cards import RealCard
 from roamwire.blocks import dtu_key, token_key
 from roamwire.tokens import Token
-from sessionhost.adapters import audit_log, users
+from sessionhost.adapters import audit_log, journal_copies, users
 from sessionhost.adapters.audit_log import AuditLog
 from sessionhost.adapters.block_file import BlockFile
 from sessionhost.adapters.keyfiles import load_secret
@@ -27,6 +27,7 @@ CARD, OTHER = Token("uid", "04a1b2c3"), Token("uid", "04ffffff")
 def server(tmp_path, monkeypatch):
     """A server's folders, as `roamctl server issue` makes them; hostd does not run."""
     monkeypatch.setattr(audit_log, "JOURNAL", tmp_path / "no journal here")
+    monkeypatch.setattr(journal_copies, "JOURNALCTL", tmp_path / "no journalctl here")
     monkeypatch.setattr(users, "LOGIN_UID", tmp_path / "nobody logged in")
     monkeypatch.delenv("SUDO_USER", raising=False)
 

@@ -267,6 +267,7 @@ def test_the_journal_gets_each_record_by_its_native_protocol(tmp_path):
     fields = dict(line.split("=", 1) for line in told.splitlines())
     assert fields["ROAMDESK_AUDIT"] == "1"
     assert fields["SYSLOG_IDENTIFIER"] == "roamdesk-audit"
+    assert fields["ROAMDESK_AUDIT_LOG"] == str(tmp_path / "log")
     assert fields["MESSAGE"] + "\n" == (tmp_path / "log").read_text()
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from booted import booted, server_files
+from booted import TREE, booted, server_files
 from enrol_desk import asked_from
 from server_box import wait_for
 
@@ -158,3 +158,57 @@ def test_a_card_gets_a_session_outside_of_the_sandbox(box):
     assert seen["size"] == [1280, 800]
     units = made.run("systemctl", "list-units", "--plain", "roamdesk-session-*").stdout
     assert re.search(r"roamdesk-session-\S+\.service +loaded +active +running", units), units
+
+
+LOG = "/var/lib/roamdesk/audit.jsonl"
+
+
+def test_what_hostds_own_user_does_to_the_audit_log_is_found(box):
+    """It can make the chain anew; the journal's copies it cannot change. This one is the last."""
+    made, _ = box
+    audit = ("python3", "-m", "sessionhost.app.roamctl", "audit", "--verify")
+    roamctl = audit[:3]
+    added = made.run("env", "SUDO_USER=alice", *roamctl, "token", "add", "uid:04ee", "alice")
+    assert added.returncode == 0, added.stderr
+
+    def as_user(user: str, *command: str) -> None:
+        done = made.run("runuser", "-u", user, "--", *command)
+        assert done.returncode == 0, done.stderr
+
+    def forger(user: str, what: str) -> None:
+        as_user(user, "python3", f"{TREE}/tests/system/booted_forger.py", what, LOG)
+
+    def verified() -> str:
+        done = made.run(*audit)
+        return done.stdout if done.returncode == 0 else f"FLAWS {done.stderr}"
+
+    whole = verified()
+    count = made.run("cat", LOG).stdout.count("\n")
+    assert f"copies of {count} of the records 1 to {count}, all equal" in whole, whole
+    as_user("roamdesk", "cp", LOG, f"{LOG}.kept")
+
+    forger("roamdesk", "anew")
+    assert '"who":"root (mallory)"' in made.run("cat", LOG).stdout
+    assert made.run(*audit, LOG).returncode == 0, "the chain alone does not show it"
+    assert "in the journal, with another content" in verified()
+    made.run("chmod", "o+rx", "/var/lib/roamdesk")
+    made.run("chmod", "o+r", LOG)
+    forger("alice", "tell")
+    assert "in the journal, with another content" in verified()
+
+    as_user("roamdesk", "cp", f"{LOG}.kept", LOG)
+    assert f"copies of {count} of" in verified(), "what alice told does not count"
+    as_user("roamdesk", "sed", "-i", "$d", LOG)
+    assert f"record {count} is in the journal, and not in the log" in verified()
+    as_user("roamdesk", "cp", f"{LOG}.kept", LOG)
+    as_user("roamdesk", "sed", "-i", "1,2d", LOG)
+    assert "records 1 to 2 are gone" in verified()
+
+    # It tells the journal the new story too: then the journal has both.
+    as_user("roamdesk", "cp", f"{LOG}.kept", LOG)
+    forger("roamdesk", "anew")
+    forger("roamdesk", "tell")
+    assert "in the journal, with another content" in verified()
+    query = [f"ROAMDESK_AUDIT_LOG={LOG}", "_UID=0"]
+    told = made.run("journalctl", "-o", "cat", "--no-pager", *query).stdout
+    assert '"who":"root (alice)"' in told, "what root did is still there to be read"

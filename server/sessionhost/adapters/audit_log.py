@@ -3,7 +3,7 @@
 hostd and roamctl write the same file, under a lock. Each line is with the kernel when `write`
 returns, so a crash of ours loses none; `sync`, once a second, brings them to the disk, so a
 power failure loses the last second. A disk that is full, or gone, is told once and keeps nobody
-waiting.
+waiting. The journal is told each line too: `journal_copies` reads them there.
 """
 
 import contextlib
@@ -28,6 +28,12 @@ MAX_FILE_BYTES = 8 * 1024 * 1024
 
 MAX_FILES = 8
 """With the present one: 64 MB at most."""
+
+LOG_FIELD = "ROAMDESK_AUDIT_LOG"
+"""Of the journal: the file of this log; a machine may have had others."""
+
+UNWRITTEN_FIELD = "ROAMDESK_AUDIT_UNWRITTEN"
+"""Of the journal: the file did not take this record, so another one has its number."""
 
 TAIL_BYTES = 16 * 1024
 """The last line is looked for in so much; lines have some 400 bytes."""
@@ -67,6 +73,12 @@ def open_files(path: Path, since: str) -> list[tuple[BinaryIO, int]]:
             if first is not None and first["when"] < since:
                 break
     return opened
+
+
+def begins_late(path: Path) -> bool:
+    """Whether the log may rightly lack its first records: all its files are there and full."""
+    rotated = [_numbered(path, number) for number in range(1, MAX_FILES)]
+    return all(each.exists() and each.stat().st_size > MAX_FILE_BYTES for each in rotated)
 
 
 @contextlib.contextmanager
@@ -117,7 +129,7 @@ class AuditLog:
                 _LOG.error("cannot write the audit log %s: %s", self._path, error.strerror)
             self._unwritten += 1
             self._forget_file()
-            self._tell_journal(record, self._line(record))
+            self._tell_journal(record, self._line(record), f"{UNWRITTEN_FIELD}=1\n")
 
     def sync(self) -> None:
         """Bring what was written to the disk; may take long on a slow one."""
@@ -201,11 +213,12 @@ class AuditLog:
             os.close(self._fd)
         self._fd = self._size = -1
 
-    def _tell_journal(self, record: Record, line: str) -> None:
+    def _tell_journal(self, record: Record, line: str, more: str = "") -> None:
         """The journal's native protocol: a datagram of fields; it is told what the file is."""
         fields = (
             f"MESSAGE={line}\nPRIORITY=6\nSYSLOG_IDENTIFIER=roamdesk-audit\nROAMDESK_AUDIT=1\n"
             f"ROAMDESK_WHAT={record.what}\nROAMDESK_DECISION={record.decision}\n"
+            f"{LOG_FIELD}={self._path.absolute()}\n{more}"
         )
         if not self._journal_path.exists():  # a machine without systemd: the file is the log
             return

@@ -9,6 +9,7 @@ import datetime
 import grp
 import os
 import pwd
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from roamwire.identity import Identity
 from sessionhost.adapters import pki
 from sessionhost.adapters.certificates import to_der
 from sessionhost.adapters.invitations import (
+    MAX_TOKEN_CHARS,
     Invitations,
     new_token,
     parse_token,
@@ -45,6 +47,12 @@ _READERS = {
 """Owner and group of what is not for everybody; a setting's name stands for its user."""
 
 
+_TOKEN_HELP = (
+    "what 'server invite' printed; without it a line is read, as everybody on this machine can see "
+    "a command line"
+)
+
+
 def add_verbs(
     verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
 ) -> None:
@@ -58,7 +66,7 @@ def add_verbs(
     invite.add_argument("--offline", action="store_true", help="without the key of the desk CA")
     invite.set_defaults(run=_invite, act="server invite")
     join = verbs.add_parser("join", parents=[common], help="become a server of the group")
-    join.add_argument("token", metavar="TOKEN", help="what 'server invite' printed")
+    join.add_argument("token", metavar="TOKEN", nargs="?", help=_TOKEN_HELP)
     join.add_argument("--out", type=Path, help="where the files go (the folder of --config)")
     join.add_argument("--force", action="store_true", help="replace files that are there")
     join.set_defaults(run=_join, act="server join")
@@ -83,14 +91,14 @@ def _invite(args: argparse.Namespace) -> Answer:
     parts_of(envelope)  # too large is told here, not to the new server
     until_ms = time.time_ns() // 1_000_000 + args.days * 86_400_000
     path = Invitations(folder).put(token, envelope, until_ms)
-    lines = [token.text, f"good once, for {args.days} days: roamctl server join TOKEN"]
+    lines = [token.text, f"good once, for {args.days} days: roamctl server join, which asks for it"]
     if args.out is not None:
         lines.append(f"copy {path} to the {INVITATIONS} folder of enrold at {args.at}")
     return Answer({"token": token.text, "name": args.name, "envelope": str(path)}, lines)
 
 
 def _join(args: argparse.Namespace) -> Answer:
-    token = parse_token(args.token)
+    token = parse_token(args.token or _typed())
     out = args.out or args.config.parent
     # Before the envelope is fetched, which works only once.
     if (out / "server.key").exists() and not args.force:
@@ -114,6 +122,12 @@ def _join(args: argparse.Namespace) -> Answer:
     written = [str(out / relative) for relative in files]
     words = f"this machine is server {name}: start its daemons"
     return Answer({"host": name, "written": written}, [*lines, words])
+
+
+def _typed() -> str:
+    if sys.stdin.isatty():
+        print("The token that 'server invite' printed: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline(MAX_TOKEN_CHARS).strip()
 
 
 def _hand_over(path: Path, relative: str) -> list[str]:

@@ -15,12 +15,14 @@ PIN = "135792"
 TRIES = 3
 
 
-def make_piv(lab: Lab, name: str, user: str = "", kind: str = "p256") -> PivState:
+def make_piv(
+    lab: Lab, name: str, user: str = "", kind: str = "p256", *, pin: str = PIN
+) -> PivState:
     """A card of that key type in the file `name` in `lab.cards`; registered if it has a `user`.
 
-    Every server of the lab learns of it, and those that are added later. Its PIN is `PIN`.
+    Every server of the lab learns of it, and those that are added later.
     """
-    order = Order(user or name, {0x9E: kind, 0x9A: kind}, pin=PIN, tries=TRIES)
+    order = Order(user or name, {0x9E: kind, 0x9A: kind}, pin=pin, tries=TRIES)
     card = make_card(order, lab.cards / name)
     if user:
         _register(lab, card, user)
