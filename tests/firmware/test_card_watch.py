@@ -20,6 +20,8 @@ from dtu.drivers.card.reading import STORAGE_CARD
 from dtu.drivers.card.service import Fault, PcscError
 from dtu.drivers.card.watch import MAX_PIV_READS, MAX_READERS, MAX_READS, READ_S, CardWatch
 from roamtools.card.cards import foreign_card, normal_card
+from roamtools.card.holder import piv_card
+from roamtools.card.piv import PivApplet
 from roamwire.tokens import Token
 
 READER = "reader 0"
@@ -306,6 +308,74 @@ def test_a_reader_that_fails_at_select_still_gives_the_number():
     for _ in range(MAX_PIV_READS - 1):
         assert desk.step() == []
     assert desk.step() == [CardPresented(TOKEN, READER, 3.0 + MAX_PIV_READS - 1)]
+
+
+@pytest.mark.parametrize("fault", [Fault.OTHER, Fault.PULLED, Fault.RESET])
+def test_a_piv_card_that_fails_after_select_is_never_its_number(fault):
+    """Whoever moves it in and out until it fails must not get the weaker token of the two."""
+    whole = piv.card(uid=NUMBER.hex())
+
+    def answer(raw: bytes) -> bytes:
+        if raw[1] == 0xCB:
+            raise PcscError(fault)
+        return whole.answer(raw)
+
+    desk = piv_desk(uid=NUMBER.hex())
+    desk.pcsc.cards[READER] = FakeCard(answer)
+    told = [event for _ in range(2 * MAX_READS) for event in desk.step()]
+    assert [type(event) for event in told] == [CardUnreadable]
+
+
+def test_a_piv_card_is_never_its_number_when_it_answers_select_once_only():
+    whole = piv.card(uid=NUMBER.hex())
+    selects: list[bytes] = []
+
+    def answer(raw: bytes) -> bytes:
+        if raw[1] == 0xA4 and b"\xa0\x00\x00\x03\x08" in raw:
+            selects.append(raw)
+            if len(selects) > 1:
+                return b"\x6a\x82"
+        if raw[1] == 0xCB:
+            raise PcscError(Fault.OTHER)
+        return whole.answer(raw)
+
+    desk = piv_desk(uid=NUMBER.hex())
+    desk.pcsc.cards[READER] = FakeCard(answer)
+    assert desk.step() == [CardUnreadable(READER, "mute", 2.0)]
+    assert desk.step() == [CardUnreadable(READER, "foreign", 3.0)]
+    assert desk.step() == []
+    desk.pcsc.pull(READER)
+    desk.pcsc.insert(READER, card())
+    assert desk.step()[-1] == CardPresented(TOKEN, READER, 5.0), "the next card is another one"
+
+
+@pytest.mark.parametrize(
+    ("certificate", "taken"),
+    [(None, True), (b"\x70\x03abc", False), (b"\x70\x82", False), (b"\x69\x82", False)],
+)
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_piv_card_without_a_usable_9e(certificate, taken, allowed, caplog):
+    """As delivered it is its number where the terminal's settings say so, a broken one never."""
+    state = piv.state()
+    state.objects["5fc101"] = certificate or b""
+    if certificate is None:
+        del state.objects["5fc101"]
+    applet = piv_card(PivApplet(state), NUMBER)
+
+    def answer(raw: bytes) -> bytes:
+        if certificate == b"\x69\x82" and raw[1] == 0xCB:
+            return certificate
+        return applet.answer(raw)
+
+    desk = piv_desk()
+    desk.watch = CardWatch(desk.pcsc, desk.events.append, lambda: desk.now, blank_by_number=allowed)
+    desk.pcsc.cards[READER] = FakeCard(answer)
+    (_, event) = desk.step()
+    if allowed and taken:
+        assert event == CardPresented(TOKEN, READER, 2.0)
+    else:
+        assert event == CardUnreadable(READER, "foreign", 2.0)
+    assert "a PIV card without a key that can prove it" in caplog.text
 
 
 def test_a_card_that_is_read_for_too_long_is_mute():

@@ -1,6 +1,7 @@
 """The self-test names what is missing, on trees that stand for machines."""
 
 import dataclasses
+import datetime
 import json
 import os
 from pathlib import Path
@@ -13,6 +14,7 @@ from dtu.app.selftest import SelfTest
 from dtu.core.rfb import turbojpeg
 from dtu.core.rfb.turbojpeg import JpegDecoder
 from dtu.drivers.card.service import Fault, PcscError
+from sessionhost.adapters import pki
 
 LEASE = "event=bound\ninterface=eth0\naddress=10.77.0.21\nmask=24\n"
 
@@ -209,6 +211,15 @@ def test_no_identity_says_which_command_makes_one(machine):
     state, text = told(machine, "identity")
     assert state == "missing"
     assert "CA certificate" in text
+
+
+def test_a_key_that_others_can_read_is_no_identity(machine, tmp_path):
+    (tmp_path / "dtu.key").write_text("a key")
+    (tmp_path / "dtu.key").chmod(0o644)
+    pki.create_group(tmp_path / "group", "lab", datetime.datetime.now(datetime.UTC), os.urandom)
+    files = {"ca": tmp_path / "group" / "ca.crt", "key": tmp_path / "dtu.key"}
+    state, text = told(machine, "identity", **files)
+    assert (state, "chmod 06" in text) == ("missing", True)
 
 
 def test_a_state_folder_that_is_not_there_costs_no_work(machine):

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import os
 import sqlite3
 import threading
 from pathlib import Path
@@ -99,17 +98,6 @@ def test_the_registry_has_a_bound(editor, monkeypatch):
 
 def test_the_file_is_private(path, editor):
     assert path.stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
-def test_root_makes_the_file_for_the_folders_owner(tmp_path):
-    folder = tmp_path / "state"
-    folder.mkdir()
-    os.chown(folder, 12, 34)
-    with RegistryEditor(folder / "registry.sqlite") as editor:
-        editor.add(ALICE, "alice", 1000)
-        owners = {(found.stat().st_uid, found.stat().st_gid) for found in folder.iterdir()}
-    assert owners == {(12, 34)}
 
 
 def test_a_restored_backup_is_noticed(path, editor, open_registry, tmp_path):

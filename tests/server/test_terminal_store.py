@@ -1,6 +1,7 @@
 """What a server keeps of terminals: over restarts, for enrold and roamctl at the same time."""
 
 import os
+import pwd
 
 import pytest
 
@@ -136,10 +137,10 @@ def test_a_folder_that_is_not_there_is_told(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files away")
-def test_what_root_makes_belongs_to_the_daemon(tmp_path):
-    make_folder(tmp_path / "enrol", 990)
-    make_folder(tmp_path / "enrol", 991)
-    TerminalStore(tmp_path / "enrol").close()
-    for path in (tmp_path / "enrol", tmp_path / "enrol" / "terminals.sqlite"):
-        assert path.stat().st_uid == 990
-        assert path.stat().st_mode & 0o077 == 0
+def test_the_folder_that_root_makes_belongs_to_the_daemon(tmp_path):
+    first, second = pwd.getpwnam("daemon"), pwd.getpwnam("nobody")
+    make_folder(tmp_path / "enrol", first)
+    make_folder(tmp_path / "enrol", second)
+    status = (tmp_path / "enrol").stat()
+    assert (status.st_uid, status.st_gid) == (first.pw_uid, first.pw_gid)
+    assert status.st_mode & 0o077 == 0

@@ -95,6 +95,12 @@ SETTINGS = SettingsTable(
         ),
         Setting("card", "choice", "pcsc", "where cards are seen", choices=("pcsc", "scripted")),
         Setting(
+            "blank_piv_number",
+            "flag",
+            False,
+            "take PIV cards without certificate 9E by their number, which can be copied",
+        ),
+        Setting(
             "input",
             "choice",
             "window",
@@ -192,6 +198,7 @@ class DtuConfig:
     screen_mode: str
     screen_off_s: int
     card: str
+    blank_piv_number: bool
     input: str
     network: str
     language: str

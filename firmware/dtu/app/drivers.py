@@ -48,7 +48,7 @@ class Drivers:
 
     def _card(self, config: DtuConfig) -> CardDriver:
         if config.card == "pcsc":
-            return PcscCardDriver()
+            return PcscCardDriver(config.blank_piv_number)
         driver = ScriptedCardDriver()
         self.orders["insert"] = lambda asked: driver.insert(_token(asked["token"]))
         self.orders["remove"] = lambda _asked: driver.remove()

@@ -13,7 +13,7 @@ import ssl
 import tempfile
 from pathlib import Path
 
-from dtu.app.tls import IdentityError, client_context
+from dtu.app.tls import IdentityError, KeyOpenError, check_key, client_context
 from roamwire.enrolment import key_hash
 
 _LOG = logging.getLogger(__name__)
@@ -58,12 +58,18 @@ class DeskIdentity:
             return client_context(self._image_ca)
 
     def context(self) -> ssl.SSLContext | None:
-        """TLS with our certificate; None if there is none that can be used."""
+        """TLS with our certificate; None if there is none that can be used.
+
+        KeyOpenError if others can read our key: no other certificate mends that.
+        """
         self.stranger()
+        check_key(self._key)
         if not self._cert.exists():
             return None
         try:
             return client_context(self.ca, self._cert, self._key)
+        except KeyOpenError:
+            raise
         except IdentityError as error:
             _LOG.warning("%s: a new one is asked for", error)
             return None

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dtu.app.config import DEFAULT_PATH, DtuConfig, load_config
 from dtu.app.server_list import ServerListFile
-from dtu.app.tls import IdentityError, client_context
+from dtu.app.tls import IdentityError, check_key, client_context
 from dtu.core.lease import Lease
 from dtu.core.rfb import turbojpeg
 from dtu.drivers.card.pcsc import readers_present
@@ -212,15 +212,13 @@ class SelfTest:
         if not shutil.which("openssl"):
             return "missing", "no command openssl: no key is made and no certificate asked for"
         try:
+            check_key(self._config.key)
             if not self._config.cert.exists():
                 client_context(self._config.ca)
                 return "warning", "no certificate yet: an administrator has to admit this terminal"
             client_context(self._config.ca, self._config.cert, self._config.key)
         except IdentityError as error:
             return "missing", str(error)
-        mode = self._config.key.stat().st_mode & 0o077
-        if mode:
-            return "warning", f"{self._config.key} can be read by others: chmod 600"
         return "ok", f"certificate {self._config.cert}"
 
     def _state_dir(self) -> tuple[str, str]:

@@ -1,7 +1,9 @@
 """The terminal's end of TLS 1.3 with the group's certificates. No connection is made here."""
 
 import asyncio
+import os
 import ssl
+import stat
 import time
 from pathlib import Path
 
@@ -13,6 +15,34 @@ from roamwire.identity import peer_identity
 
 class IdentityError(Exception):
     """A certificate or key that cannot be used, in words for the person who runs the terminal."""
+
+
+class KeyOpenError(IdentityError):
+    """Others can read this terminal's key, or somebody else has put it there."""
+
+
+def check_key(key: Path) -> None:
+    """KeyOpenError unless the key is ours alone; root's may be for our group too, as at servers.
+
+    Who has a copy of it is this terminal, at every server, until it is revoked.
+    """
+    try:
+        status = key.stat()
+    except OSError:
+        return  # whoever loads it says so
+    mode = stat.S_IMODE(status.st_mode)
+    allowed = 0o640 if status.st_uid == 0 else 0o600
+    if os.geteuid() != 0 and status.st_uid not in (0, os.geteuid()):
+        raise KeyOpenError(
+            f"this terminal's key {key} belongs to user {status.st_uid}: it must be root's or of "
+            f"the user of this terminal: chown {os.geteuid()} {key}"
+        )
+    if mode & ~allowed & 0o177:
+        raise KeyOpenError(
+            f"this terminal's key {key} has permissions {mode:04o}, open to others: "
+            f"chmod {allowed:04o} {key}; if somebody may have read it, remove it instead, so that "
+            "another one is made"
+        )
 
 
 def client_context(ca: Path, cert: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
@@ -31,6 +61,8 @@ def client_context(ca: Path, cert: Path | None = None, key: Path | None = None) 
         raise IdentityError(f"cannot use the group's CA certificate {ca}: {error}") from error
     if cert is None:
         return context
+    if key is not None:
+        check_key(key)
     try:
         context.load_cert_chain(cert, key)
     except OSError as error:

@@ -44,8 +44,8 @@ class CardUnreadable:
     """Something is in the reader that gives no number.
 
     `reason` is one word: `mute` (no answer to reset), `foreign` (answers, but has no number that
-    we know how to read), `pulled` (gone in the middle of reading), `busy` (another program holds
-    it).
+    we know how to read, or is a PIV card without a key that proves it), `pulled` (gone in the
+    middle of reading), `busy` (another program holds it).
     """
 
     reader: str

@@ -19,7 +19,7 @@ SHOWN_CHARS = 4
 
 _UNREADABLE = {
     "mute": "does not answer (upside down, or broken?)",
-    "foreign": "answers, but has no number that can be read",
+    "foreign": "answers, but has no key or number that it is taken by",
     "pulled": "was pulled while it was read",
     "busy": "is held by another program",
 }

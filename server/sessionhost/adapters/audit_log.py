@@ -1,9 +1,9 @@
 """The audit log on the disk and in the journal. What is recorded is decided in the core.
 
-hostd and roamctl write the same file, under a lock. Each line is with the kernel when `write`
-returns, so a crash of ours loses none; `sync`, once a second, brings them to the disk, so a
-power failure loses the last second. A disk that is full, or gone, is told once and keeps nobody
-waiting. The journal is told each line too: `journal_copies` reads them there.
+hostd and roamctl, as hostd's user, write the same file, under a lock. Each line is with the kernel
+when `write` returns, so a crash of ours loses none; `sync`, once a second, brings them to the disk,
+so a power failure loses the last second. A disk that is full, or gone, is told once and keeps
+nobody waiting. The journal is told each line too: `journal_copies` reads them there.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from sessionhost.adapters.folder_owner import open_plain
 from sessionhost.adapters.keyfiles import AUDIT_KEY_NAME, load_secret
 from sessionhost.core.audit import Chain, Record, card_name, parse
 
@@ -66,7 +67,7 @@ def open_files(path: Path, since: str) -> list[tuple[BinaryIO, int]]:
     opened: list[tuple[BinaryIO, int]] = []
     with _locked(path):
         for each in reversed(files_of(path)):
-            file = each.open("rb")
+            file = os.fdopen(open_plain(each, os.O_RDONLY), "rb")
             opened.insert(0, (file, os.fstat(file.fileno()).st_size))
             first = parse(file.readline().decode("utf-8", "replace").removesuffix("\n"))
             file.seek(0)
@@ -83,7 +84,7 @@ def begins_late(path: Path) -> bool:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    lock = _open(path.with_name(f"{path.name}.lock"), os.O_RDWR)
+    lock = open_plain(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o640)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -155,7 +156,7 @@ class AuditLog:
         if moved:
             self._forget_file()
         if self._fd < 0:
-            self._fd = _open(self._path, os.O_RDWR | os.O_APPEND)
+            self._fd = open_plain(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
         size = os.fstat(self._fd).st_size
         if size == self._size:
             return
@@ -171,9 +172,11 @@ class AuditLog:
     def _read_end(self) -> Chain:
         chain = Chain()
         for path in (self._path, _numbered(self._path, 1)):
-            with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-                file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
-                for line in reversed(file.read().decode("utf-8", "replace").splitlines()):
+            with contextlib.suppress(FileNotFoundError):
+                with os.fdopen(open_plain(path, os.O_RDONLY), "rb") as file:
+                    file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
+                    lines = file.read().decode("utf-8", "replace").splitlines()
+                for line in reversed(lines):
                     if (entry := parse(line)) is not None:
                         chain.follow(entry)
                         return chain
@@ -229,11 +232,3 @@ class AuditLog:
             self._journal.sendto(fields.encode(), str(self._journal_path))
         except OSError:
             pass  # it restarts, or is busy
-
-
-def _open(path: Path, how: int) -> int:
-    descriptor = os.open(path, how | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    if os.geteuid() == 0:  # roamctl: hostd has to be able to go on writing
-        owner = path.parent.stat()
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
-    return descriptor

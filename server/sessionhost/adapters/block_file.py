@@ -14,6 +14,7 @@ from roamwire.blocks import is_block_key
 from roamwire.datagrams import BlockEntry
 from roamwire.errors import RemoteProtocolError
 from roamwire.fields import ascii_text, decode_fields, encode_fields
+from sessionhost.adapters.folder_owner import open_plain
 from sessionhost.core.blocks import MAX_BLOCKS, BlockSet
 
 _LOG = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ MAX_FILE_BYTES = 4 * MAX_BLOCKS * MAX_ENTRY_BYTES
 
 
 class BlockFile:
-    """One file in the server's state_dir, which hostd and roamctl may write."""
+    """One file in the server's state_dir, which hostd and roamctl, as hostd's user, may write."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -35,7 +36,7 @@ class BlockFile:
     def load(self, into: BlockSet) -> None:
         """Merge what was kept; a bad line is told and left out. OSError if it cannot be read."""
         try:
-            with self._path.open("rb") as file:
+            with os.fdopen(open_plain(self._path, os.O_RDONLY), "rb") as file:
                 data = file.read(MAX_FILE_BYTES + 1)
         except FileNotFoundError:
             return
@@ -85,11 +86,8 @@ class BlockFile:
         # The first newline ends what a power failure may have cut off before.
         lines = [encode_fields(codec.to_fields(entry)).encode("ascii") for entry in entries]
         data = b"\n" + b"\n".join(lines) + b"\n"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how, 0o640)
+        descriptor = open_plain(path, os.O_WRONLY | os.O_CREAT | how, 0o640)
         try:
-            if os.geteuid() == 0:  # roamctl: hostd has to be able to go on writing
-                owner = path.parent.stat()
-                os.fchown(descriptor, owner.st_uid, owner.st_gid)
             while data:
                 data = data[os.write(descriptor, data) :]
             os.fsync(descriptor)

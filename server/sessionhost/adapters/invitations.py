@@ -9,7 +9,6 @@ import binascii
 import hashlib
 import hmac
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from roamwire import enrolment
 from roamwire.errors import RemoteProtocolError
 from roamwire.fields import decode_fields, encode_fields
+from sessionhost.adapters.folder_owner import NotPlainError
 from sessionhost.adapters.keyfiles import write_private
 
 KEY_BYTES = 32
@@ -144,13 +144,10 @@ class Invitations:
                 "envelope": base64.b64encode(envelope).decode("ascii"),
             }
         )
-        existed = self._folder.exists()
+        if self._folder.is_symlink():
+            raise NotPlainError(self._folder, "is a link: look who made it")
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(path, text.encode("ascii"))
-        if os.geteuid() == 0:
-            owner = self._folder.parent.stat() if not existed else self._folder.stat()
-            os.chown(self._folder, owner.st_uid, owner.st_gid)
-            os.chown(path, owner.st_uid, owner.st_gid)
         return path
 
     def take(self, join: enrolment.Join, now_ms: int) -> bytes | None:

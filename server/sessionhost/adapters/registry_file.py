@@ -1,5 +1,6 @@
 """Opening the registry's file and reading it whole; what can be wrong with it, in words."""
 
+import contextlib
 import errno
 import logging
 import os
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from roamwire.errors import RemoteProtocolError
 from roamwire.tokens import Token
+from sessionhost.adapters.folder_owner import check_plain
 from sessionhost.adapters.registry_schema import RegistryError, SchemaTooNewError, migrate
 from sessionhost.core.hours import hours_problem
 from sessionhost.core.registration import Registration, Strength
@@ -22,6 +24,9 @@ MAX_READERS = 1000
 """Terminals that read cards for the administrator: one a desk of theirs."""
 
 Entries = dict[str, Registration]
+
+_BESIDE = ("-wal", "-shm", "-journal")
+"""The files that SQLite makes beside a database (sqlite.org/tempfiles.html)."""
 
 
 def connect(path: Path, busy_timeout_ms: int) -> sqlite3.Connection:
@@ -93,20 +98,14 @@ def explain(path: Path, error: Exception) -> str:
 
 
 def prepare_file(path: Path) -> None:
-    """Makes an empty 0600 file that belongs to the folder's owner, so that root may come first.
+    """Makes an empty 0600 file if there is none; NotPlainError if SQLite would follow a link.
 
-    SQLite gives its -wal and -shm files the owner of the database when root opens it.
+    A file that is there is not opened: to close it would take SQLite's locks on it away (POSIX).
     """
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        return
-    try:
-        if os.geteuid() == 0:
-            folder = path.parent.stat()
-            os.fchown(descriptor, folder.st_uid, folder.st_gid)
-    finally:
-        os.close(descriptor)
+    for end in ("", *_BESIDE):
+        check_plain(path.with_name(path.name + end))
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
 
 
 def _check_integrity(connection: sqlite3.Connection) -> None:

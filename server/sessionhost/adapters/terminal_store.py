@@ -4,6 +4,7 @@ enrold and roamctl open the same file; each call is on the disk when it returns.
 """
 
 import os
+import pwd
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from roamwire.enrolment import fingerprint
+from sessionhost.adapters.folder_owner import as_owner
 from sessionhost.adapters.registry_file import prepare_file
 from sessionhost.core.enrolment import Known, Request, Waiting
 from sessionhost.core.timing import PENDING_FORGET_S
@@ -247,10 +249,12 @@ class TerminalStore:
             raise StoreError(f"there is no terminal {name}: 'roamctl dtu list'")
 
 
-def make_folder(folder: Path, owner: int) -> None:
+def make_folder(folder: Path, owner: pwd.struct_passwd) -> None:
     """The store's folder, if it is not there: only its owner may look into it."""
     if folder.exists():
         return
-    folder.mkdir(mode=0o700, parents=True)
-    if os.geteuid() == 0:
-        os.chown(folder, owner, owner)
+    with as_owner(folder.parent):
+        folder.mkdir(mode=0o700, parents=True)
+        # In root's own folder, where nobody else can put another thing in its place.
+        if os.geteuid() == 0:
+            os.chown(folder, owner.pw_uid, owner.pw_gid, follow_symlinks=False)

@@ -6,6 +6,7 @@ verified in `roamctl_audit_verify`.
 
 import argparse
 import datetime
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from roamwire.errors import RemoteProtocolError
 from roamwire.tokens import Token
 from sessionhost.adapters.audit_log import files_of
+from sessionhost.adapters.folder_owner import as_owner, open_plain
 from sessionhost.adapters.keyfiles import AUDIT_KEY_NAME, load_secret
 from sessionhost.adapters.users import uid_of
 from sessionhost.app import roamctl_audit_group
@@ -73,7 +75,8 @@ def _run(args: argparse.Namespace) -> Answer:
     sieve = Sieve(_wanted(args), since)
     if args.group:
         return _of_group(args, sieve)
-    found = [entry for path in _files(args) for entry in _sifted(path, sieve)]
+    named = bool(args.files)
+    found = [entry for path in _files(args) for entry in _sifted(_lines(path, named), sieve)]
     return Answer({"records": _in_order(found)}, _told(found) or ["no such records"])
 
 
@@ -103,8 +106,8 @@ def _of_group(args: argparse.Namespace, sieve: Sieve) -> Answer:
     return Answer(data, [*lines, *words])
 
 
-def _sifted(path: Path, sieve: Sieve) -> Iterator[dict[str, Any]]:
-    return (e for line in _lines(path) if (e := parse(line)) is not None and sieve.lets(e))
+def _sifted(lines: list[str], sieve: Sieve) -> Iterator[dict[str, Any]]:
+    return (e for line in lines if (e := parse(line)) is not None and sieve.lets(e))
 
 
 def _in_order(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -160,8 +163,12 @@ def _since(text: str) -> str:
     return text
 
 
-def _lines(path: Path) -> list[str]:
-    return path.read_text("utf-8", "replace").splitlines()
+def _lines(path: Path, named: bool) -> list[str]:
+    """Of a file that a person named, or of one that stands in hostd's folder."""
+    if named:
+        return path.read_text("utf-8", "replace").splitlines()
+    with as_owner(path.parent), os.fdopen(open_plain(path, os.O_RDONLY), "rb") as file:
+        return file.read().decode("utf-8", "replace").splitlines()
 
 
 def _verify(files: list[Path]) -> Answer:
@@ -169,7 +176,7 @@ def _verify(files: list[Path]) -> Answer:
     flaws: list[str] = []
     told: list[dict[str, Any]] = []
     for path in files:
-        lines = _lines(path)
+        lines = _lines(path, named=True)
         first = next((entry for line in lines if (entry := parse(line)) is not None), None)
         host = "" if first is None else first["host"]
         chain = chains.setdefault(host, Chain())

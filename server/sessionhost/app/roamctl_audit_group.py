@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from roamwire.signing import GroupSecrets
 from sessionhost.adapters.audit_client import Asked, NoAnswerError, read_log
 from sessionhost.adapters.audit_log import open_files
+from sessionhost.adapters.folder_owner import as_owner
 from sessionhost.adapters.keyfiles import load_secrets
 from sessionhost.adapters.tls import IdentityError, client_context
 from sessionhost.adapters.users import uid_of
@@ -133,9 +134,9 @@ def gather(args: argparse.Namespace, sieve: Sieve) -> list[ServerLog]:
         log.timeoff = told["timeoff"]
         return log
 
+    own = _own(config, sieve)  # as hostd's user, so before there are threads
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        asked = pool.map(of_other, told["servers"])
-        return [_own(config, sieve), *asked]
+        return [own, *pool.map(of_other, told["servers"])]
 
 
 def _of_other(
@@ -154,9 +155,9 @@ def _of_other(
 def _own(config: ServerConfig, sieve: Sieve) -> ServerLog:
     log = ServerLog(config.host)
     with contextlib.ExitStack() as stack:
-        files = [
-            stack.enter_context(file) for file, _ in open_files(config.audit_path, sieve.since)
-        ]
+        with as_owner(config.state_dir):
+            opened = open_files(config.audit_path, sieve.since)
+        files = [stack.enter_context(file) for file, _ in opened]
         log.read(itertools.chain.from_iterable(map(_texts, files)), sieve)
     return log
 

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from sessionhost.adapters import journal_copies
 from sessionhost.adapters.audit_log import begins_late, open_files
+from sessionhost.adapters.folder_owner import as_owner
 from sessionhost.adapters.journal_copies import JournalError
 from sessionhost.adapters.users import uid_of
 from sessionhost.app.config import ServerConfig
@@ -64,9 +65,10 @@ class _OwnLog:
         self.hashes: dict[int, str] = {}
         self.host = self.began = ""
         self.since = since
-        self.older_gone = bool(since) or begins_late(config.audit_path)
         with contextlib.ExitStack() as stack:
-            opened = open_files(config.audit_path, since)
+            with as_owner(config.state_dir):
+                self.older_gone = bool(since) or begins_late(config.audit_path)
+                opened = open_files(config.audit_path, since)
             if not opened:
                 raise RoamctlError("there is no audit log yet: hostd writes it")
             lines = [_lines(stack.enter_context(file), size) for file, size in opened]

@@ -13,6 +13,7 @@ from roamwire.errors import RemoteProtocolError
 from roamwire.identity import name_problem
 from roamwire.tokens import Token
 from sessionhost.adapters.block_file import BlockFile
+from sessionhost.adapters.folder_owner import as_owner
 from sessionhost.app.config import ServerConfig, load_config
 from sessionhost.app.roamctl_answer import Answer, RoamctlError
 from sessionhost.app.roamctl_note import by
@@ -97,8 +98,9 @@ def _write(config: ServerConfig, key: str, name: str, act: tuple[str, bool]) -> 
     kind, blocked = act
     blocks, file = BlockSet(), BlockFile(config.block_path)
     try:
-        file.load(blocks)
-        file.append((blocks.put(key, blocked, config.host),))
+        with as_owner(config.state_dir):
+            file.load(blocks)
+            file.append((blocks.put(key, blocked, config.host),))
     except BlocksFullError as error:
         raise RoamctlError(str(error)) from error
     except OSError as error:

@@ -17,6 +17,7 @@ from pathlib import Path
 from roamwire.identity import Identity
 from sessionhost.adapters import pki
 from sessionhost.adapters.certificates import to_der
+from sessionhost.adapters.folder_owner import as_owner
 from sessionhost.adapters.invitations import (
     MAX_TOKEN_CHARS,
     Invitations,
@@ -31,6 +32,7 @@ from sessionhost.adapters.keyfiles import write_private, write_public
 from sessionhost.app.config import SETTINGS, load_config
 from sessionhost.app.enrold import INVITATIONS
 from sessionhost.app.roamctl_answer import Answer, RoamctlError
+from sessionhost.app.roamctl_terminals import prepare_enrol_dir
 
 KEYS_GROUP = "roamdesk-keys"
 """The daemons that show the server's certificate; made by roamdesk.sysusers.conf."""
@@ -75,6 +77,7 @@ def add_verbs(
 def _invite(args: argparse.Namespace) -> Answer:
     if args.out is None:
         config = load_config(args.config)
+        prepare_enrol_dir(config)
         folder, port = config.enrol_dir / INVITATIONS, config.enrol_port
     else:
         folder, port = args.out, int(str(SETTINGS.settings["enrol_port"].default))
@@ -90,7 +93,8 @@ def _invite(args: argparse.Namespace) -> Answer:
     envelope = seal(token, files, os.urandom)
     parts_of(envelope)  # too large is told here, not to the new server
     until_ms = time.time_ns() // 1_000_000 + args.days * 86_400_000
-    path = Invitations(folder).put(token, envelope, until_ms)
+    with as_owner(folder):
+        path = Invitations(folder).put(token, envelope, until_ms)
     lines = [token.text, f"good once, for {args.days} days: roamctl server join, which asks for it"]
     if args.out is not None:
         lines.append(f"copy {path} to the {INVITATIONS} folder of enrold at {args.at}")

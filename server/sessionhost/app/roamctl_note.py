@@ -5,6 +5,7 @@ hostd notes it, and only a failure is noted here.
 """
 
 import argparse
+import logging
 import os
 
 from roamwire.errors import RemoteProtocolError
@@ -13,10 +14,13 @@ from roamwire.limits import MAX_NAME_CHARS
 from roamwire.settings import SettingsError
 from roamwire.tokens import Token
 from sessionhost.adapters.audit_log import AuditLog
+from sessionhost.adapters.folder_owner import as_owner
 from sessionhost.adapters.keyfiles import AUDIT_KEY_NAME, KeyFileError, load_secret
 from sessionhost.adapters.users import person_behind, uid_of, user_name
 from sessionhost.app.config import ServerConfig, load_config
 from sessionhost.core.audit import Record
+
+_LOG = logging.getLogger(__name__)
 
 _OF_TERMINALS = ("dtu ", "reader ")
 """Commands whose NAME is a terminal's."""
@@ -36,9 +40,14 @@ def note(args: argparse.Namespace, *, failed: bool = False) -> None:
         return  # no server: an administrator's own machine
     if not os.access(config.state_dir, os.W_OK):
         return  # nobody who can have changed anything
-    log = AuditLog(config.audit_path, config.host, _key(config))
-    log.write(record(args, act, failed=failed))
-    log.close()
+    told, key = record(args, act, failed=failed), _key(config)
+    try:
+        with as_owner(config.state_dir):
+            log = AuditLog(config.audit_path, config.host, key)
+            log.write(told)
+            log.close()
+    except OSError as error:
+        _LOG.error("this command stands in no audit log: %s", error)
 
 
 def record(args: argparse.Namespace, act: str, *, failed: bool) -> Record:

@@ -1,14 +1,17 @@
 """roamctl's commands on the registry: tokens and users. hostd sees a change at the next card."""
 
 import argparse
+import contextlib
 import dataclasses
 import pwd
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from roamwire.errors import RemoteProtocolError
 from roamwire.limits import MAX_NAME_CHARS
 from roamwire.tokens import Token
+from sessionhost.adapters.folder_owner import as_owner
 from sessionhost.adapters.registry_editor import RegistryEditor
 from sessionhost.app import roamctl_blocks
 from sessionhost.app.config import SETTINGS, load_config
@@ -167,14 +170,19 @@ def _list_users(args: argparse.Namespace) -> Answer:
     return Answer({"users": data}, table(heads, rows, "no users are registered"))
 
 
-def open_editor(args: argparse.Namespace) -> RegistryEditor:
-    """The registry that a command is about; RoamctlError if its folder is not there."""
+@contextlib.contextmanager
+def open_editor(args: argparse.Namespace) -> Iterator[RegistryEditor]:
+    """The registry that a command is about, as its folder's owner; RoamctlError if that is missing.
+
+    SQLite opens files when it needs them, so all is done as the owner.
+    """
     path: Path = args.registry or load_config(args.config).registry_path
     if not path.parent.is_dir():
         raise RoamctlError(
             f"{path.parent} is not there; start the server once, or name the file with --registry"
         )
-    return RegistryEditor(path)
+    with as_owner(path.parent), RegistryEditor(path) as editor:
+        yield editor
 
 
 def _token(text: str) -> Token:

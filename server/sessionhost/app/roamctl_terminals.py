@@ -2,13 +2,16 @@
 
 import argparse
 import base64
+import contextlib
 import os
 import time
+from collections.abc import Iterator
 
 from roamwire.enrolment import fingerprint
 from roamwire.identity import name_problem
+from sessionhost.adapters.folder_owner import as_owner
 from sessionhost.adapters.terminal_store import Listed, TerminalStore, make_folder
-from sessionhost.app.config import load_config
+from sessionhost.app.config import ServerConfig, load_config
 from sessionhost.app.daemon import unix_user
 from sessionhost.app.enrold import code_hash
 from sessionhost.app.roamctl_answer import Answer, RoamctlError, day, table
@@ -108,11 +111,19 @@ def _forget(args: argparse.Namespace) -> Answer:
     return Answer({"name": args.name, "forgotten": True}, [f"{args.name} is forgotten"])
 
 
-def _store(args: argparse.Namespace) -> TerminalStore:
+@contextlib.contextmanager
+def _store(args: argparse.Namespace) -> Iterator[TerminalStore]:
+    """What enrold knows, as enrold's user: the folder is enrold's."""
     config = load_config(args.config)
+    prepare_enrol_dir(config)
+    with as_owner(config.enrol_dir), TerminalStore(config.enrol_dir) as store:
+        yield store
+
+
+def prepare_enrol_dir(config: ServerConfig) -> None:
+    """Makes enrold's folder, if root comes before enrold."""
     if not config.enrol_dir.exists():
-        make_folder(config.enrol_dir, unix_user(config.enrol_user, "enrol_user").pw_uid)
-    return TerminalStore(config.enrol_dir)
+        make_folder(config.enrol_dir, unix_user(config.enrol_user, "enrol_user"))
 
 
 def _now_ms() -> int:

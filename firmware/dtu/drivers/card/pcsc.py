@@ -193,8 +193,9 @@ class PcscCardDriver:
     goes away.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, blank_by_number: bool = False) -> None:
         self._pcsc = PcscLite()
+        self._blank_by_number = blank_by_number
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._requests: CardRequests | None = None
@@ -210,7 +211,10 @@ class PcscCardDriver:
         insertions = self._insertions
         self._requests = CardRequests(PcscLite(), insertions, post_until_stopped, time.monotonic)
         self._requests.start()
-        watch = CardWatch(self._pcsc, post_until_stopped, time.monotonic, insertions, time_limit)
+        watch = CardWatch(
+            self._pcsc, post_until_stopped, time.monotonic, insertions, time_limit,
+            self._blank_by_number,
+        )  # fmt: skip
         self._thread = threading.Thread(
             target=self._run, args=(watch, stopping), name="card", daemon=True
         )

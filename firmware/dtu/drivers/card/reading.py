@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-from dtu.core.piv.client import read_card
-from dtu.core.piv.commands import Exchange
-from dtu.core.piv.results import NoPiv, PivCard
+from dtu.core.piv.client import SELECT, read_card
+from dtu.core.piv.commands import OK, Exchange, status_of
+from dtu.core.piv.results import CardFault, NoCertificate, NoPiv, PivCard
 from dtu.drivers.card.number import read_number
 from roamwire.tokens import Token
 
@@ -44,18 +44,45 @@ def run(exchange: Exchange[Result], transmit: Transmit) -> Result:
         exchange.close()  # wipes what is secret in it
 
 
-def read_token(transmit: Transmit, begin: Callable[[], None], with_piv: bool) -> Reading | None:
-    """None if the card has neither a PIV key nor a number.
+class CardReading:
+    """The reads of one card. Once its PIV application has answered, its number is no token.
 
-    `begin` keeps other programs off the card; the number needs that not. A card whose PIV
-    application is there but does not answer as one is what its number says, and the log why.
+    Otherwise a card that can prove itself would be worth no more than a copy of its number.
+    `blank_by_number`: a card as it was delivered, with the application and no certificate 9E, is
+    taken by its number all the same.
     """
-    number = read_number(transmit)
-    if with_piv:
-        begin()
-        found = run(read_card(), transmit)
-        if isinstance(found, PivCard):
-            return Reading(found.token, number, found)
-        if not isinstance(found, NoPiv):
-            log.warning("a PIV card without a key that can prove it: %s", found)
-    return Reading(number) if number else None
+
+    def __init__(self, blank_by_number: bool = False) -> None:
+        self._blank_by_number = blank_by_number
+        self.has_piv = False
+
+    def read(
+        self, transmit: Transmit, begin: Callable[[], None], with_piv: bool = True
+    ) -> Reading | None:
+        """None if the card has neither a key that proves it nor a number that it is taken by.
+
+        `begin` keeps other programs off the card; the number needs that not. Without `with_piv`
+        only a card that has told before that it has the application is asked for it.
+        """
+        number = read_number(transmit)
+        if with_piv or self.has_piv:
+            begin()
+            found = self._read_piv(transmit)
+            if isinstance(found, PivCard):
+                return Reading(found.token, number, found)
+            if not isinstance(found, NoPiv):
+                log.warning("a PIV card without a key that can prove it: %s", found)
+            blank = isinstance(found, NoCertificate) and found.reason == "absent"
+            if self.has_piv and not (blank and self._blank_by_number):
+                return None
+        return Reading(number) if number else None
+
+    def _read_piv(self, transmit: Transmit) -> PivCard | NoPiv | NoCertificate | CardFault:
+        def heard(command: bytes | bytearray) -> bytes:
+            answer = transmit(command)
+            # 61xx: it is selected, and has more to say (ISO 7816-4, 5.6).
+            if command[1] == SELECT and (status_of(answer) == OK or answer[-2:-1] == b"\x61"):
+                self.has_piv = True
+            return answer
+
+        return run(read_card(), heard)

@@ -17,7 +17,7 @@ from dtu.core.piv.client import perform
 from dtu.core.piv.results import CardRequest, CardResult, NoPiv, NotDone
 from dtu.drivers.card.base import Post
 from dtu.drivers.card.insertions import Held, Insertions
-from dtu.drivers.card.reading import Reading, read_token, run
+from dtu.drivers.card.reading import CardReading, Reading, run
 from dtu.drivers.card.requests import not_done
 from dtu.drivers.card.service import PcscError, ReaderState
 from roamwire.tokens import Token
@@ -66,9 +66,8 @@ class ScriptedCardDriver:
 
     def _read(self, card: AnsweringCard) -> Reading | str:
         try:
-            return (
-                read_token(lambda apdu: card.answer(bytes(apdu)), lambda: None, True) or "foreign"
-            )
+            read = CardReading().read
+            return read(lambda apdu: card.answer(bytes(apdu)), lambda: None) or "foreign"
         except PcscError as error:
             return "pulled" if not_done(error).reason == "gone" else "mute"
 

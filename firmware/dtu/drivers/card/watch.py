@@ -13,14 +13,14 @@ from dtu.core.events import (
 )
 from dtu.drivers.card.base import Post
 from dtu.drivers.card.insertions import Held, Insertions
-from dtu.drivers.card.reading import STORAGE_CARD, Reading, read_token
+from dtu.drivers.card.reading import STORAGE_CARD, CardReading, Reading
 from dtu.drivers.card.service import Fault, Pcsc, PcscError, ReaderState
 
 MAX_READERS = 8  # a desk has one; PC/SC's own limit is 16
 WAIT_MS = 1_000  # finite, so that a lost wake-up costs a second and not the card
 RETRY_MS = 300  # while the service or every reader is missing
 MAX_READS = 6  # of one card: a contact that bounces, or a program that holds it, has had its time
-MAX_PIV_READS = 3  # then only the number is read: some readers fail when a memory card gets SELECT
+MAX_PIV_READS = 3  # without an answer to SELECT: some readers fail when a memory card is sent one
 READ_S = 8.0  # for all of it; a card with slow contacts and a long certificate takes 2 s
 
 # Runs something else if the time that it is given is up before it is left.
@@ -47,6 +47,7 @@ class _Slot:
     told: str | None = None  # nothing, "card", or why the card is unreadable
     reads: int = 0
     read_again: bool = False
+    reading: CardReading = field(default_factory=CardReading)
 
 
 class CardWatch:
@@ -59,12 +60,14 @@ class CardWatch:
         clock: Callable[[], float],
         insertions: Insertions | None = None,
         limit: Limit = lambda _seconds, _late: nullcontext(),
+        blank_by_number: bool = False,
     ) -> None:
         self._pcsc = pcsc
         self._post = post
         self._clock = clock
         self._insertions = insertions or Insertions()
         self._limit = limit
+        self._blank_by_number = blank_by_number
         self._slots: dict[str, _Slot] = {}
         self._connected = False
         self._told_missing: str | None = None
@@ -130,6 +133,7 @@ class CardWatch:
         if state.counter != before.counter or state.present != before.present:
             self._removed(name, slot, now)
             slot.reads, slot.read_again = 0, state.present
+            slot.reading = CardReading(self._blank_by_number)
         if slot.read_again:
             self._read(name, slot, now)
 
@@ -180,7 +184,7 @@ class CardWatch:
         with self._limit(READ_S, is_late):
             card = self._pcsc.open_card(name)
             try:
-                return read_token(transmit, card.begin, with_piv)
+                return slot.reading.read(transmit, card.begin, with_piv)
             finally:
                 card.close()
 
