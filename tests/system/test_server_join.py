@@ -2,14 +2,16 @@
 
 import base64
 import dataclasses
+import hashlib
 import json
+import os
 
 import pytest
 from enrol_desk import EnrolDesk
 from server_box import USERS, server_box, wait_for
 
-from roamwire.enrolment import Join, Refusal
-from sessionhost.adapters.invitations import parse_token
+from roamwire.enrolment import Join, Refusal, encode_line, parse_line
+from sessionhost.adapters.invitations import InvitationError, parse_token, unseal
 
 pytestmark = pytest.mark.system
 
@@ -141,10 +143,33 @@ def test_nobody_listens_there(box, token):
     assert "does enrold run there" in told["error"]
 
 
+def on_the_wire(box, token, folder):
+    """The bytes that enrold sends to whoever shows the claim, out of their lines."""
+    desk = EnrolDesk(folder, box.group / "ca.crt", box.enrol_port)
+    parts = []
+    with desk.connect() as link, link.makefile("rb") as file:
+        link.sendall(encode_line(Join(token.id, token.claim)))
+        while not parts or len(parts) < parts[0].parts:
+            parts.append(parse_line(file.readline()))
+    return base64.b64decode("".join(part.data for part in parts), validate=True)
+
+
 def test_the_envelope_on_the_wire_is_of_no_use(box, token, tmp_path):
-    desk = EnrolDesk(tmp_path, box.group / "ca.crt", box.enrol_port)
-    with desk.connect() as link:
-        link.sendall(f"join id={token.id} claim={token.claim}\n".encode())
-        seen = link.makefile("rb").readline()
-    assert b"BEGIN" not in seen
-    assert base64.b64encode(b"-----BEGIN")[:10] not in seen
+    seen = on_the_wire(box, token, tmp_path)
+    for other in (os.urandom(32), bytes(32), hashlib.sha256(token.claim.encode()).digest()):
+        with pytest.raises(InvitationError, match="does not open"):
+            unseal(dataclasses.replace(token, key=other), seen)
+    files = unseal(token, seen)
+    with pytest.raises(ValueError, match=r"codec can't decode|Expecting value|Extra data"):
+        json.loads(seen)  # which is what is sealed
+    secret = files["group/secret"].strip()
+    for word in (
+        b"-----BEGIN",
+        b"PRIVATE KEY",
+        b"server.key",
+        secret,
+        bytes.fromhex(secret.decode()),
+    ):
+        # As it is, and in base64 as it is sealed, wherever in a group of three bytes it begins.
+        forms = [word, *(base64.b64encode(bytes(at) + word)[4:-4] for at in range(3))]
+        assert not any(form in seen for form in forms), word
