@@ -1,5 +1,6 @@
 """What enrold answers, without a socket: revoked names, renewals, names learned from others."""
 
+import asyncio
 import datetime
 import os
 
@@ -9,12 +10,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from roamwire import enrolment
+from roamwire.blocks import dtu_key
 from roamwire.enrolment import Check, Current, Enrol, Enrolled, Pending, Refusal, Renew
 from roamwire.errors import RemoteProtocolError
 from roamwire.identity import Identity
 from sessionhost.adapters import certificates, pki
 from sessionhost.adapters.enrol_server import Peer
 from sessionhost.adapters.keyfiles import write_private, write_public
+from sessionhost.adapters.revoked_file import RevokedFile
+from sessionhost.app import enrold
 from sessionhost.app.config import load_config
 from sessionhost.app.daemon import StartError
 from sessionhost.app.enrold import EnrolDaemon
@@ -56,7 +60,7 @@ def folder(tmp_path):
     (tmp_path / "group" / "policy.toml").write_text('enrolment = "open"\n')
     (tmp_path / "server.toml").write_text(
         'host = "s1"\ngroup_dir = "group"\nenrol_dir = "enrol"\nidentity_cert = "server.crt"\n'
-        f'identity_key = "server.key"\nterminal_certificate_s = {LIFE_S}\n'
+        f'run_dir = "run"\nidentity_key = "server.key"\nterminal_certificate_s = {LIFE_S}\n'
     )
     return tmp_path
 
@@ -94,6 +98,26 @@ def test_a_revoked_name_is_neither_enrolled_nor_renewed(daemon, revoked, desk_ca
     assert ask(daemon, Desk().asks, desk.stranger).code is Refusal.BLOCKED, "with any key"
     revoked.clear()
     assert isinstance(ask(daemon, desk.asks, desk.stranger), Enrolled)
+
+
+def test_it_asks_hostd_who_is_revoked(folder, desk_ca, monkeypatch):
+    """As the daemon is put together for a server, not only as it can be."""
+    made = []
+
+    async def keep(daemon):
+        made.append(daemon)
+
+    monkeypatch.setattr(EnrolDaemon, "run", keep)
+    config = load_config(folder / "server.toml")
+    config.run_dir.mkdir()
+    asyncio.run(enrold._run(config))
+    RevokedFile(config.revoked_path).write([dtu_key("desk1")])
+    desk = Desk()
+    (daemon,) = made
+    assert ask(daemon, desk.asks, desk.stranger).code is Refusal.BLOCKED
+    assert ask(daemon, Renew(desk.csr), desk.certified(desk_ca)).code is Refusal.BLOCKED
+    assert isinstance(ask(daemon, Desk("desk2").asks, desk.stranger), Enrolled)
+    daemon._store.close()
 
 
 def test_a_certificate_is_renewed_in_its_second_half(daemon, desk_ca):

@@ -191,6 +191,11 @@ class ServerConfig:
         return self.state_dir / "blocks"
 
     @property
+    def revoked_path(self) -> Path:
+        """Revoked terminals, for enrold."""
+        return self.run_dir / "revoked"
+
+    @property
     def registry_path(self) -> Path:
         return self.state_dir / "registry.sqlite"
 

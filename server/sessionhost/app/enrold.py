@@ -32,6 +32,7 @@ from sessionhost.adapters.enrol_server import EnrolServer, Peer
 from sessionhost.adapters.invitations import Invitations, parts_of
 from sessionhost.adapters.pki import load_desk_ca
 from sessionhost.adapters.policy_file import load_policy
+from sessionhost.adapters.revoked_file import RevokedFile
 from sessionhost.adapters.terminal_store import StoreError, TerminalStore
 from sessionhost.adapters.tls import server_context
 from sessionhost.app.config import ServerConfig
@@ -248,13 +249,8 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _nobody(_name: str) -> bool:
-    """No name is revoked; one that is turned away is in the store."""
-    return False
-
-
 async def _run(config: ServerConfig) -> None:
-    await EnrolDaemon(config, _nobody).run()
+    await EnrolDaemon(config, RevokedFile(config.revoked_path).has).run()
 
 
 def explain(error: OSError, config: ServerConfig) -> str:

@@ -45,6 +45,7 @@ from sessionhost.adapters.launcher_client import (
 from sessionhost.adapters.mdns import Announcement
 from sessionhost.adapters.policy_file import load_policy
 from sessionhost.adapters.registry_sqlite import SqliteRegistry
+from sessionhost.adapters.revoked_file import RevokedFile
 from sessionhost.adapters.tls import server_context
 from sessionhost.app.admin import AdminServer
 from sessionhost.app.config import ServerConfig
@@ -96,6 +97,7 @@ class HostDaemon:
         self._blocks = BlockFile(config.block_path)
         self._blocks.load(group.blocks)
         self._blocks.compact(group.blocks)
+        self._revoked = RevokedFile(config.revoked_path)
         loaded = load_policy(config.group_dir)
         standing.policy = loaded.digest
         self.core = ServerCore(
@@ -141,6 +143,7 @@ class HostDaemon:
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then say farewell."""
         stop = asyncio.create_task(until_stopped())
+        self._revoked.write(self.core.group.blocks.blocked_dtus())
         self._keep(self._launcher.run())
         self._keep(self._display.run())
         await self._wait_for_launcher()
@@ -341,6 +344,7 @@ class HostDaemon:
                 self._attachments.keep(action.session, action.epoch, action.last_connected)
             case actions.KeepBlocks():
                 self._blocks.keep(action.entries)
+                self._revoked.write(self.core.group.blocks.blocked_dtus())
             case actions.Audit():
                 self._audit.write(action.record)
             case actions.Report():
