@@ -14,7 +14,7 @@ pytestmark = pytest.mark.system
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
-    with Stage(f"hostile-{os.getpid()}", folder, lambda _text: None) as made:
+    with Stage(f"hostile-{os.getpid()}", folder) as made:
         yield made
 
 
