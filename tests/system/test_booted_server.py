@@ -11,6 +11,8 @@ import pytest
 from booted import booted, server_files
 from server_box import wait_for
 
+from roamwire.blocks import dtu_key
+
 pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(not shutil.which("systemd-nspawn"), reason="no systemd-nspawn here"),
@@ -93,6 +95,19 @@ def test_terminals_can_enrol_at_the_sandboxed_daemon(box):
     assert folder == "roamdesk-enrol 700"
     stored = made.run("stat", "-c", "%U %a", "/var/lib/roamdesk-enrol/terminals.sqlite")
     assert stored.stdout.strip() == "roamdesk-enrol 600"
+
+
+def test_enrold_may_read_who_is_revoked_and_nothing_else_of_hostds(box):
+    made, _ = box
+    roamctl = ("python3", "-m", "sessionhost.app.roamctl")
+    told = made.run(*roamctl, "dtu", "revoke", "desk8")
+    assert told.returncode == 0, told.stderr
+    as_enrold = ("setpriv", "--reuid=roamdesk-enrol", "--regid=roamdesk-enrol", "--init-groups")
+    read = made.run(*as_enrold, "cat", "/run/roamdesk/revoked")
+    assert read.stdout.split() == [dtu_key("desk8")], read.stderr
+    assert made.run(*as_enrold, "cat", "/var/lib/roamdesk/blocks").returncode != 0
+    assert made.run(*roamctl, "dtu", "restore", "desk8").returncode == 0
+    assert made.run(*as_enrold, "cat", "/run/roamdesk/revoked").stdout == ""
 
 
 def desk(made, keys: Path, *what: str) -> dict:
