@@ -39,4 +39,4 @@ def test_honest_people_felt_nothing(person):
 
 
 def test_there_are_enough():
-    assert len(ATTACKS) >= 60
+    assert len(ATTACKS) >= 130

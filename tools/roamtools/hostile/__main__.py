@@ -15,10 +15,13 @@ from pathlib import Path
 from roamtools.hostile import (  # noqa: F401  each puts its attacks on the list
     on_blocks,
     on_cards,
+    on_clocks,
     on_control,
+    on_disks,
     on_displays,
     on_enrolment,
     on_enrolment_floods,
+    on_people,
     on_revoked,
     on_terminals,
     on_the_group,
