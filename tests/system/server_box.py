@@ -128,9 +128,10 @@ class ServerBox:
     def home(self, user: str) -> Path:
         return self.root / "home" / user
 
-    def command(self, *command: str, user: str = "root") -> list[str]:
-        """A command line that runs `command` in the box as `user`."""
-        pid = str(self.first_pid())
+    def command(self, *command: str, user: str = "root", beside: int = 0) -> list[str]:
+        """A command line that runs `command` in the box as `user`; `beside`: with the files that
+        this process of a session sees."""
+        pid = str(beside or self.first_pid())
         paths = [self.repository / name for name in ("server", "wire", PACKAGES)]
         environment = [f"PYTHONPATH={':'.join(map(str, paths))}"]
         environment.append("PATH=/usr/sbin:/usr/bin:/sbin:/bin")
@@ -144,10 +145,11 @@ class ServerBox:
         children = Path(f"/proc/{self.init.pid}/task/{self.init.pid}/children").read_text().split()
         return int(children[0])
 
-    def run(self, *command: str, user: str = "root") -> subprocess.CompletedProcess:
-        return subprocess.run(
-            self.command(*command, user=user), capture_output=True, text=True, check=False
-        )
+    def run(
+        self, *command: str, user: str = "root", beside: int = 0
+    ) -> subprocess.CompletedProcess:
+        line = self.command(*command, user=user, beside=beside)
+        return subprocess.run(line, capture_output=True, text=True, check=False)
 
     def start(self, name: str, user: str = "root") -> None:
         """Starts a daemon as a child of the box's first process, and waits until it listens."""

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.system
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
-    with Stage(f"hostile-{os.getpid()}", folder, lambda _text: None) as made:
+    with Stage(f"hostile-{os.getpid()}", folder) as made:
         yield made
 
 
@@ -39,4 +39,4 @@ def test_honest_people_felt_nothing(person):
 
 
 def test_there_are_enough():
-    assert len(ATTACKS) >= 60
+    assert len(ATTACKS) >= 130

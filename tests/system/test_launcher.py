@@ -75,7 +75,7 @@ def layout(box):
         each.split("=", 1) for each in Path(f"/proc/{pid}/environ").read_text().split("\0") if each
     )
     asked = [f"{key}={environment[key]}" for key in ("DISPLAY", "XAUTHORITY")]
-    told = box.run("env", *asked, "setxkbmap", "-query", user="alice").stdout
+    told = box.run("env", *asked, "setxkbmap", "-query", user="alice", beside=pid).stdout
     return dict(line.split(":", 1) for line in told.splitlines()).get("layout", "").strip()
 
 
@@ -128,12 +128,62 @@ def test_users_do_not_reach_each_others_x_server(box, host):
     displays = [entry.name[1:] for entry in sockets.iterdir()]
     assert len(displays) == 2
 
-    def opens(user: str, display: str) -> bool:
+    def opens(user: str, display: str, beside: int = 0) -> bool:
         line = ("env", own, "xdpyinfo", "-display", f":{display}")
-        return box.run(*line, user=user).returncode == 0
+        return box.run(*line, user=user, beside=beside).returncode == 0
 
-    assert [opens("alice", display) for display in displays].count(True) == 1
-    assert not any(opens("bob", display) for display in displays)
+    (alices,) = [pid for pid in box.find("xterm") if Path(f"/proc/{pid}").stat().st_uid == 2001]
+    assert [opens("alice", display, alices) for display in displays].count(True) == 1
+    for beside in (0, alices):  # not even with her files before him
+        assert not any(opens("bob", display, beside) for display in displays)
+
+
+def test_what_a_session_may_fill_is_its_own(box, host):
+    """Its runtime directory is bounded, and no file of the machine's is in it or grows with it."""
+    host.ready("s1", "alice")
+    host.ready("s2", "alice")
+    wait_for(lambda: len(box.find("xterm")) == 2, what="both desktops")
+    first, second = box.find("xterm")
+    own = {pid: session_of(pid) for pid in (first, second)}
+    folder = f"{box.run_dir}/sessions/{own[first]}/user"
+    fill = f"head -c 200M /dev/zero >{folder}/all; ls {folder}"
+    told = box.run("/bin/sh", "-c", fill, user="alice", beside=first)
+    assert "No space left" in told.stderr
+    assert "Xauthority" in told.stdout
+    assert box.run("ls", "-A", folder).stdout == "", "seen from outside the session"
+    assert box.run("ls", "-A", folder, user="alice", beside=second).stdout == ""
+    another = f"{box.run_dir}/sessions/{own[second]}/user/file"
+    assert box.run("touch", another, user="alice", beside=second).returncode == 0
+    host.stop(own[first])
+    wait_for(lambda: not Path(folder).exists(), what="nothing is left of it")
+
+
+def session_of(pid):
+    """The session that a process belongs to."""
+    environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    mark = b"ROAMDESK_SESSION="
+    return next(each for each in environment if each.startswith(mark))[len(mark) :].decode()
+
+
+def test_a_sessions_log_is_roots_and_its_user_cannot_make_it_longer(box, host):
+    host.ready("s1", "alice")
+    wait_for(lambda: box.find("xterm"), what="the desktop")
+    log = box.run_dir / "sessions" / "s1" / "log"
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    assert log.stat().st_uid == 0
+    runners = [pid for pid, (_, line) in box.processes().items() if "session_leader" in line]
+    assert len(runners) == 2  # the leader, which is root's, and the runner, which is the user's
+    for pid in runners:
+        theirs = box.run(
+            "ls", f"/proc/{box_pid(pid)}/fd", user="alice", beside=box.find("xterm")[0]
+        )
+        assert theirs.returncode != 0, theirs.stdout
+
+
+def box_pid(pid):
+    """The number of a process in its own PID namespace."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(line for line in lines if line.startswith("NSpid:")).split()[-1]
 
 
 def test_a_recipe_needs_no_rights_of_the_user(box, host):

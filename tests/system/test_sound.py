@@ -192,7 +192,7 @@ def test_a_session_without_a_sound_server_works(lab, playing):
             lab.insert("desk2", "C")
             trace.wait("first_frame", 20)
         state = lab.desk_state("desk2")
-        log = f"/run/roamdesk/sessions/{state['session']}/user/log"
+        log = f"/run/roamdesk/sessions/{state['session']}/log"
         wait_for(
             lambda: "service sound" in lab.run(state["server"], ["cat", log]).stdout,
             what="its sound server failed",

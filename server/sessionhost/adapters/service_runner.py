@@ -14,15 +14,26 @@ from sessionhost.core.services import GivenUp, Recipe, RestartAt, Service, Super
 MAX_LOG_BYTES = 256 * 1024
 """What one session's programs may write to their log, which lies in memory (tmpfs)."""
 
+LOG_NAME = "log"
 TAIL_BYTES = 512
 _READ_BYTES = 16 * 1024
 
 
-class SessionLog:
-    """The log of a session's programs; full means silent, not longer."""
+def open_log(directory: str) -> int:
+    """The log in a session's folder, to be written by the runner; as root."""
+    how = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    return os.open(os.path.join(directory, LOG_NAME), how, 0o600)
 
-    def __init__(self, path: str) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+class SessionLog:
+    """The log of a session's programs; full means silent, not longer.
+
+    The file is root's. The runner, which has it open, began as root too, so that the session's user
+    may neither trace it nor open its files by /proc (PR_SET_DUMPABLE, proc(5)).
+    """
+
+    def __init__(self, file: int) -> None:
+        self._file = file
         self._left = MAX_LOG_BYTES
         self.tail = b""
 
@@ -57,6 +68,7 @@ class ServiceRunner:
         output: tuple[int, int],
         status_fd: int,
         keyboard_fd: int,
+        log_fd: int,
     ) -> None:
         self._recipe = recipe
         self._values = values
@@ -64,7 +76,7 @@ class ServiceRunner:
         self._display_fd = display_fd
         self._log_read, self._log_write = output
         self._status_fd = status_fd
-        self._log = SessionLog(os.path.join(values["session_dir"], "user", "log"))
+        self._log = SessionLog(log_fd)
         self._keyboard = KeyboardLayout(
             keyboard_fd,
             self._log_write,

@@ -5,7 +5,9 @@ sessions/ID/state    root, 0600: what was ordered, and which process leads it
 sessions/ID/keyboard root, 0600: a pipe with a name, for keyboard layouts
 sessions/ID/rfb/     root and the gateway's group, 0750: the RFB socket
 sessions/ID/sound/   root and the gateway's group, 0771: the gateway's socket for sound
-sessions/ID/user/    the session's user, 0700: X authority, log, XDG_RUNTIME_DIR
+sessions/ID/log      root, 0600: what its programs say
+sessions/ID/user/    the session's user, 0700: X authority, XDG_RUNTIME_DIR; a tmpfs of its own,
+                     which only its processes see (`session_memory`)
 """
 
 import logging

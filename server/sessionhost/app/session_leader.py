@@ -15,11 +15,12 @@ import pwd
 import signal
 import sys
 import time
+from collections.abc import Callable
 
 # -I -S keeps the interpreter's start under 10 ms and leaves our packages out of the path.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from sessionhost.adapters import process_tree, xserver
+from sessionhost.adapters import process_tree, session_memory, xserver
 from sessionhost.adapters.pam import PamError, PamSession
 
 PAM_SERVICE = "roamdesk"
@@ -82,10 +83,12 @@ class Leader:
     def _live(self, watched: set[signal.Signals]) -> int:
         display_read, display_write = os.pipe()
         output = os.pipe()
-        x_server = self._start_x(display_write, output[1])
-        os.close(display_write)
-        runner = self._start_runner(display_read, output)
-        os.close(display_read)
+        account = self.account
+        with session_memory.runtime_dir(self.user_dir, account.pw_uid, account.pw_gid):
+            x_server = self._start_x(display_write, output[1])
+            os.close(display_write)
+            runner = self._start_runner(display_read, output)
+            os.close(display_read)
         for fd in (*output, 0, 1):
             os.close(fd)
         while True:
@@ -104,7 +107,7 @@ class Leader:
         title = f"{self.account.pw_name} {self.session}"
         command = xserver.command(display_fd, auth_file, width, height, title)
         key = xserver.authority()
-        pid = self._fork()
+        pid = self._fork(session_memory.private_tmp)
         if pid:
             os.close(display_fd)
             return pid
@@ -122,7 +125,7 @@ class Leader:
     def _start_runner(self, display_read: int, output: tuple[int, int]) -> int:
         # Here and not above: this takes 20 ms, which the X server needs to start anyway.
         from sessionhost.adapters.keyboard_layout import open_pipe  # noqa: PLC0415
-        from sessionhost.adapters.service_runner import ServiceRunner  # noqa: PLC0415
+        from sessionhost.adapters.service_runner import ServiceRunner, open_log  # noqa: PLC0415
         from sessionhost.core.services import parse_recipe  # noqa: PLC0415
 
         with open(self.recipe_file, encoding="utf-8") as file:
@@ -134,26 +137,31 @@ class Leader:
             "session_dir": self.directory,
             "user": self.account.pw_name,
         }
-        keyboard = open_pipe(self.directory)
+        keyboard, log = open_pipe(self.directory), open_log(self.directory)
         pid = self._fork()
         if pid:
             os.close(keyboard)
+            os.close(log)
             return pid
         try:
             os.dup2(output[1], 0)  # the RFB socket is the X server's alone
-            fds = display_read, output, 1, keyboard
+            fds = display_read, output, 1, keyboard, log
             ServiceRunner(recipe, values, self.environment, *fds).run()
         except BaseException:
             sys.excepthook(*sys.exc_info())
         os._exit(0)
 
-    def _fork(self) -> int:
-        """Forks; the child is the session's user, in its home, and dies with us."""
+    def _fork(self, prepare: Callable[[], None] = lambda: None) -> int:
+        """Forks; the child is the session's user, in its home, and dies with us.
+
+        `prepare` is what it still does as root.
+        """
         parent = os.getpid()
         pid = os.fork()
         if pid:
             return pid
         try:
+            prepare()
             os.setresgid(*[self.account.pw_gid] * 3)
             os.setresuid(*[self.account.pw_uid] * 3)
             process_tree.die_with_parent(parent)
@@ -163,7 +171,8 @@ class Leader:
                 os.chdir(self.account.pw_dir)
             except OSError:
                 os.chdir("/")
-        except BaseException:
+        except BaseException as error:
+            say_log(f"session {self.session}: {error}")
             os._exit(126)
         return 0
 

@@ -13,9 +13,16 @@ import time
 from pathlib import Path
 
 from roamtools.hostile import (  # noqa: F401  each puts its attacks on the list
+    on_blocks,
     on_cards,
+    on_clocks,
     on_control,
+    on_disks,
     on_displays,
+    on_enrolment,
+    on_enrolment_floods,
+    on_people,
+    on_revoked,
     on_terminals,
     on_the_group,
     on_the_host,
@@ -38,7 +45,7 @@ def run(names: list[str]) -> tuple[dict[str, str], HonestWork]:
     got = {}
     with (
         tempfile.TemporaryDirectory(prefix="roamdesk-hostile-") as folder,
-        Stage(f"hostile-{os.getpid()}", Path(folder), _say) as stage,
+        Stage(f"hostile-{os.getpid()}", Path(folder), progress=_say) as stage,
     ):
         person = HonestPerson(stage.hopper, "alice")
         person.start()

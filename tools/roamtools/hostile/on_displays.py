@@ -6,7 +6,7 @@ import time
 from roamtools.hostile.attack import attack
 from roamtools.hostile.peer import Peer
 from roamtools.hostile.stage import DISPLAY_PORT, EVIL_USER, HOPPER, Stage
-from roamwire.control import Attach, Attached, Cause, Connect, Kind, Redirect, Remove
+from roamwire.control import Attach, Attached, Connect, Kind, Redirect, Remove
 from roamwire.identity import Identity
 
 GUESSES = 2_000
@@ -38,8 +38,7 @@ class _OwnSession:
             self.peer.close()
             self.server = line.host
             self.peer = stage.greeted(self.server)
-            insert = stage.insert(EVIL_USER, cause=Cause.REDIRECT, ticket=line.ticket)
-            line = stage.opened(self.server, self.peer, insert)
+            line = stage.opened(self.server, self.peer, stage.redirected(line))
         assert isinstance(line, Connect), f"no session of the attacker's own: {line}"
         self.connect = line
 

@@ -32,6 +32,14 @@ SETTLE_S = 1.5
 """A host message has been heard by everybody, and a terminal would have moved."""
 
 
+def bound() -> socket.socket:
+    """A socket at the group's port, in the network that we are in."""
+    link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    link.bind(("", PORT))
+    return link
+
+
 def speak(stage: Stage, *datagrams: bytes, to: str = "") -> None:
     """Send datagrams from the attacker's terminal to all servers, or to one address."""
     targets = [to] if to else [stage.address(server) for server in SERVERS]
@@ -49,9 +57,7 @@ def listen(stage: Stage, wanted: Callable[[bytes], bool], seconds: float = 5.0) 
     """The first datagram on the group's port that is wanted, as broadcast brings it."""
 
     def hear() -> bytes:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
-            link.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            link.bind(("", PORT))
+        with bound() as link:
             deadline = time.monotonic() + seconds
             while (left := deadline - time.monotonic()) > 0:
                 link.settimeout(left)
@@ -63,20 +69,31 @@ def listen(stage: Stage, wanted: Callable[[bytes], bool], seconds: float = 5.0) 
     return stage.evil(hear)
 
 
-def ask(stage: Stage, server: str, data: bytes, seconds: float = 1.0) -> list[bytes]:
-    """All answers to one datagram within that time."""
+def _is_for_all(data: bytes) -> bool:
+    """Whether broadcast brings it to everybody: announcements, and news of blocks."""
+    return data.startswith(b"host=") or (data.startswith(b"block=") and b" asked=" not in data)
+
+
+def ask(stage: Stage, server: str, *asked: bytes, seconds: float = 1.0) -> list[bytes]:
+    """All that a server sends to the attacker alone within that time after these datagrams.
+
+    Servers answer servers at the group's port, so the attacker asks from there too.
+    """
 
     def exchange() -> list[bytes]:
         answers = []
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
-            link.sendto(data, (stage.address(server), PORT))
+        with bound() as link:
+            for data in asked:
+                link.sendto(data, (stage.address(server), PORT))
             deadline = time.monotonic() + seconds
             while (left := deadline - time.monotonic()) > 0:
                 link.settimeout(left)
                 try:
-                    answers.append(link.recv(4096))
+                    answer = link.recv(4096)
                 except TimeoutError:
                     break
+                if not _is_for_all(answer):
+                    answers.append(answer)
         return answers
 
     return stage.evil(exchange)

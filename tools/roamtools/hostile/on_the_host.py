@@ -78,6 +78,7 @@ def foreign_files(stage: Stage) -> str:
         f"{RUN}/sessions/{stage.session}/user/*",
         f"{RUN}/sessions/{stage.session}/user/.*",
         f"{RUN}/sessions/{stage.session}/state",
+        f"{RUN}/sessions/{stage.session}/log",
         "/home/bob/*",
         "/home/bob/.*",
     )

@@ -35,21 +35,32 @@ T = TypeVar("T")
 
 SERVERS = ("server1", "server2")
 HOPPER, VICTIM, EVIL, NEWCOMER = "desk1", "desk2", "desk3", "desk4"
-CONTROL_PORT, DISPLAY_PORT = 7009, 7010
+CONTROL_PORT, DISPLAY_PORT, ENROL_PORT = 7009, 7010, 7011
 PEOPLE = ("alice", "bob", "carol")
 EVIL_USER = "carol"
 
-POLICY = 'piv = "registered"\nuid = "off"\nlogin = true\n'
-"""Cards have to prove themselves. A card that is only a number can be copied by anybody, and what a
-copy opens is a matter of policy: tests/system/test_proof_real.py."""
+POLICY = 'piv = "registered"\nuid = "off"\nlogin = true\nenrolment = "open"\n'
+"""Cards have to prove themselves; what a copied number opens is a matter of policy and has a stage
+of its own (`roamtools.hostile.side_stage`). Enrolment is as lax as it can be."""
 
 
 class Stage:
-    """The lab with its people at their desks; `with Stage(...)` ends it too."""
+    """The lab with its people at their desks; `with Stage(...)` ends it too.
 
-    def __init__(self, name: str, folder: Path, progress: Callable[[str], None]) -> None:
+    `side`: another small one beside it (`roamtools.hostile.side_stage`).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        policy: str = POLICY,
+        progress: Callable[[str], None] | None = None,
+    ) -> None:
         self.lab = Lab(name, progress)
         self.folder = folder
+        self.policy = policy
+        self.side: Stage | None = None
         self.hopper = Desk(self.lab, HOPPER, folder)
         self.victim = Desk(self.lab, VICTIM, folder)
         self.session = ""
@@ -58,15 +69,14 @@ class Stage:
 
     def __enter__(self) -> Self:
         try:
-            self.lab.up(servers=len(SERVERS), desks=2, tied=True, policy=POLICY)
+            self.lab.up(servers=len(SERVERS), desks=2, tied=True, policy=self.policy, enrold=True)
             self.lab.add_desk(with_daemons=False)
             for user in PEOPLE:
                 self._badges[user] = Badge.of(make_piv(self.lab, user, user))
             for desk in (HOPPER, VICTIM):
                 wait_until(f"{desk} is connected", partial(self._connected, desk))
-            with self.lab.trace(VICTIM) as trace:
-                self.lab.insert(VICTIM, "", piv="bob")
-                self.session = str(trace.wait("first_frame", 20)["session"])
+            self.sit_down()
+            self.session = str(self.victim.state()["session"])
             self._boots = {server: self.status(server)["boot"] for server in SERVERS}
         except BaseException:
             self.__exit__(None, None, None)
@@ -79,8 +89,21 @@ class Stage:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.end_side()
         if self.lab.exists():
             self.lab.down()
+
+    def end_side(self) -> None:
+        """Ends the small lab, if there is one."""
+        if self.side is not None:
+            self.side.__exit__(None, None, None)
+            self.side = None
+
+    def sit_down(self) -> None:
+        """Bob's card goes in at his desk."""
+        with self.lab.trace(VICTIM) as trace:
+            self.lab.insert(VICTIM, "", piv="bob")
+            trace.wait("first_frame", 20)
 
     def _connected(self, desk: str) -> bool:
         return bool(self.lab.desk_state(desk)["state"] == "connected")
@@ -89,7 +112,11 @@ class Stage:
 
     def evil(self, work: Callable[[], T]) -> T:
         """Runs `work` in the network of the attacker's terminal."""
-        return in_network_of(int(self.lab.node(EVIL)["init"]), work)
+        return self.inside(EVIL, work)
+
+    def inside(self, node: str, work: Callable[[], T]) -> T:
+        """Runs `work` in the network of another server or desk."""
+        return in_network_of(int(self.lab.node(node)["init"]), work)
 
     def address(self, node: str) -> str:
         """IPv4 address of a server or desk."""
@@ -130,11 +157,15 @@ class Stage:
         token = self._badges[who].token if who in self._badges else Token.parse(who)
         return Insert(token, fields.pop("cause", Cause.INSERT), seq, **fields)
 
-    def opened(self, server: str, peer: Peer, insert: Insert) -> Line | None:
+    def redirected(self, line: Redirect) -> Insert:
+        """The insert of carol's card at the server that she was sent to."""
+        return self.insert(EVIL_USER, cause=Cause.REDIRECT, ticket=line.ticket)
+
+    def opened(self, server: str, peer: Peer, insert: Insert, dtu: str = EVIL) -> Line | None:
         """What carol's own card gets, proven as it has to be: connect or redirect, normally."""
         line = peer.insert(insert, Challenge, Connect, Redirect, Notice)
         if isinstance(line, Challenge):
-            peer.send(self._badges[EVIL_USER].answer(line, server, EVIL))
+            peer.send(self._badges[EVIL_USER].answer(line, server, dtu))
             line = peer.until(Connect, Redirect, Notice)
         while isinstance(line, Notice) and line.code == NoticeCode.STARTING:
             line = peer.until(Connect, Redirect, Notice)
@@ -213,6 +244,16 @@ class Stage:
                 return f"hostd of {server} was restarted"
             if "Traceback" in (log := self.lab.logs(server)):
                 return f"a traceback on {server}: {log[log.index('Traceback') :][:300]}"
+        return self._ended()
+
+    def _ended(self) -> str:
+        """Daemons that ended without being told to."""
+        for node in self.lab.status()["nodes"]:
+            for process in node["processes"]:
+                if node["kind"] == "server" and process["restarts"]:
+                    return (
+                        f"{process['name']} of {node['name']} has ended {process['restarts']} times"
+                    )
         return ""
 
     @property

@@ -71,6 +71,7 @@ class Lab(LabNodes):
         policy: str = "",
         enrol: str = "",
         pipewire: bool = False,
+        enrold: bool = False,
     ) -> None:
         """Start a lab and wait until it is ready; takes it down again if that fails.
 
@@ -78,8 +79,8 @@ class Lab(LabNodes):
         launcherd and the terminal's firmware out, `dhcp=False` the DHCP server; `told` is what
         that one tells terminals. `ipv6_only`: no IPv4 anywhere; desks get addresses by SLAAC.
         `policy` is the text of the group's policy.toml. `enrol`: desks have no certificates and
-        get them from enrold, in this mode of the policy. `pipewire`: that is the sound server of
-        desks with sound.
+        get them from enrold, in this mode of the policy. `enrold`: it runs although they have.
+        `pipewire`: that is the sound server of desks with sound.
         """
         if os.geteuid() != 0:
             raise Refusal("the lab makes network namespaces: run it as root (sudo)")
@@ -98,7 +99,9 @@ class Lab(LabNodes):
             self._credentials.create(policy)
             self._progress(f"group {plan.GROUP_NAME!r} and cards {', '.join(plan.CARDS)}")
             for _ in range(servers):
-                self.add_server(with_daemons=with_daemons, settings=server_settings, wait=False)
+                self.add_server(
+                    with_daemons=with_daemons, enrold=enrold, settings=server_settings, wait=False
+                )
             for _ in range(desks):
                 self.add_desk(
                     with_daemons=with_daemons,
@@ -230,6 +233,7 @@ class Lab(LabNodes):
         *,
         wrong_secret: bool = False,
         with_daemons: bool = True,
+        enrold: bool = False,
         settings: dict[str, Any] | None = None,
         wait: bool = True,
     ) -> str:
@@ -240,7 +244,7 @@ class Lab(LabNodes):
         self._credentials.equip_server(name, node_dir, wrong_secret)
         toml = daemons.toml(daemons.server_settings(name, settings or {}))
         (node_dir / "etc/roamdesk/server.toml").write_text(toml)
-        jobs = daemons.server_jobs(bool(self.enrol)) if with_daemons else []
+        jobs = daemons.server_jobs(enrold or bool(self.enrol)) if with_daemons else []
         self._start_node(name, jobs)
         address = self.node(name)["address"]
         self._progress(f"{name} {address}" + " (wrong secret)" * wrong_secret)

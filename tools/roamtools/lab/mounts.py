@@ -15,6 +15,8 @@ from roamtools.lab.plan import NODE_DIR
 
 LOWER = Path("/run/lower")  # the machine's own directories that are covered
 X11_SOCKETS = Path("/tmp/.X11-unix")
+TMPFS_BYTES = 256 * 1024 * 1024
+"""Of each: what fills one in a node must not take the machine's memory."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def enter(view: View) -> None:
 
 
 def _private_tmpfs(path: Path, mode: int) -> None:
-    kernel.mount("lab", path, "tmpfs", options=f"mode={mode:o}")
+    kernel.mount("lab", path, "tmpfs", options=f"mode={mode:o},size={TMPFS_BYTES}")
 
 
 def _bind_descriptor(descriptor: int, target: Path) -> None:

@@ -163,10 +163,11 @@ class LabNodes:
             raise Refusal(f"{name} is off")
         return int(node["init"])
 
-    def start_process(self, name: str, process: str) -> None:
-        """Start a stopped process of a node again."""
+    def start_process(self, name: str, process: str, env: dict[str, str] | None = None) -> None:
+        """Start a stopped process of a node again, with these variables in its environment."""
         for order in json.loads((self.node_dir(name) / "jobs.json").read_text()):
             if order["process"]["name"] == process:
+                order["process"]["env"] |= env or {}
                 call(self.node_dir(name) / "init.sock", order)
                 return
         raise Refusal(f"{name} has no process {process!r}")
