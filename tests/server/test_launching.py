@@ -2,6 +2,7 @@
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,12 +16,32 @@ from sessionhost.adapters.order_socket import (
     whole,
 )
 from sessionhost.adapters.session_spawn import leader_command, spawn_in_systemd
+from sessionhost.app import launcherd
+from sessionhost.app.config import load_config
 from sessionhost.core.launching import OrderError, check_account, check_order
 
 
 def test_a_usual_order_passes():
     check_order("a-1_B", "desktop", 1280, 800)
     check_account("alice", 1000, {990})
+
+
+def test_no_daemons_user_gets_a_session_or_a_password_looked_at(tmp_path, monkeypatch):
+    """Whatever the users' numbers are: an administrator may have made them as people."""
+    names = ("roamdesk", "roamdesk-display", "roamdesk-enrol")
+    accounts = {
+        name: SimpleNamespace(pw_name=name, pw_uid=uid, pw_gid=uid)
+        for uid, name in enumerate(names, 2001)
+    }
+    monkeypatch.setattr(launcherd, "unix_user", lambda name, setting: accounts[name])
+    monkeypatch.setattr(launcherd.pwd, "getpwnam", accounts.__getitem__)
+    monkeypatch.setattr(launcherd.os, "getgrouplist", lambda name, gid: [2001])
+    (tmp_path / "server.toml").write_text('host = "s1"\n')
+    launcher = launcherd.Launcher(load_config(tmp_path / "server.toml"), lambda *_: None)
+    for name in names:
+        with pytest.raises(OrderError, match="not a person's account"):
+            launcher._launch(SessionOrder("s1", name, "uid:04a1", "desktop", 1280, 800))
+    assert launcher._passwords._command[-3:] == ("2001", "2002", "2003")
 
 
 @pytest.mark.parametrize(

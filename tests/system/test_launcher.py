@@ -257,6 +257,18 @@ def test_an_order_that_cannot_be_done_is_refused_in_words(box, host, user, recip
     assert not box.find("Xtigervnc")
 
 
+def test_a_daemons_user_with_a_persons_number_gets_nothing():
+    with server_box() as made:
+        with made.config.open("a") as file:
+            file.write('enrol_user = "bob"\n')
+        made.start("launcherd")
+        with host_side(made) as side:
+            wait_for(lambda: side.launcher.connected, what="connection to launcherd")
+            event = side.start("s1", "bob")
+            assert isinstance(event, SessionFailed)
+            assert "user bob (uid 2002) is not a person's account" in event.reason
+
+
 def test_an_x_server_that_does_not_start_says_why(box, host):
     namespace = f"/proc/{box.first_pid()}/root"
     tmp = Path(f"{namespace}/tmp/.X11-unix")

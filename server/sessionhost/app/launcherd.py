@@ -48,7 +48,8 @@ class Launcher:
         host = unix_user(config.host_user, "host_user")
         display = unix_user(config.display_user, "display_user")
         self._store = SessionStore(config.run_dir, host.pw_gid, display.pw_gid)
-        self._daemons = {host.pw_uid, display.pw_uid}
+        enrol = unix_user(config.enrol_user, "enrol_user")
+        self._daemons = {host.pw_uid, display.pw_uid, enrol.pw_uid}
         self._passwords = PasswordChecks(self._daemons)
         self._watches: dict[str, SessionWatch] = {}
         self._orders = OrderServer(
