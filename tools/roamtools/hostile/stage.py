@@ -39,9 +39,10 @@ CONTROL_PORT, DISPLAY_PORT = 7009, 7010
 PEOPLE = ("alice", "bob", "carol")
 EVIL_USER = "carol"
 
-POLICY = 'piv = "registered"\nuid = "off"\nlogin = true\n'
-"""Cards have to prove themselves. A card that is only a number can be copied by anybody, and what a
-copy opens is a matter of policy: tests/system/test_proof_real.py."""
+POLICY = 'piv = "registered"\nuid = "registered"\nlogin = true\n'
+"""PIV cards have to prove themselves. A card that is only a number can be copied by anybody; what a
+copy opens is a matter of policy: tests/system/test_proof_real.py. Here registered numbers open, so
+that a number which is refused is refused because nobody registered it."""
 
 
 class Stage:
