@@ -4,6 +4,7 @@ Each attack is beside its positive control: a person with the right password, by
 """
 
 import contextlib
+import time
 from collections.abc import Iterator
 
 from roamtools.hostile.attack import attack
@@ -14,11 +15,19 @@ from roamtools.hostile.stage import EVIL_USER, SERVERS, Stage
 from roamtools.lab import plan
 from roamwire.control import Answer, Ask, Cause, Connect, Insert, Line, Notice, Redirect, Remove
 from roamwire.tokens import Token
+from sessionhost.adapters.password_helper import MAX_CHECKS
 
 TERMINALS = 5
 GUESSES = 12
 PAM_S = 8.0
 """PAM waits some two seconds after a wrong password."""
+
+CROWD = 6
+LINKS = 4
+"""As many connections as one terminal may have."""
+
+PATIENCE_S = 12.0
+"""A person who has typed the right password waits no longer than this."""
 
 
 def _asked(peer: Peer, dtu: str) -> Line | None:
@@ -105,3 +114,28 @@ def password_unasked(stage: Stage) -> str:
         got = [line for line in peer.heard(2.0) if is_in(line)]
     must(not (lacks := _right_password_opens(stage, "server1", "unasked")), lacks)
     return f"the server says {got[0]}" if got else ""
+
+
+@attack("passwords-more-than-are-checked-at-once", flood=True)
+def crowd(stage: Stage) -> str:
+    """Many passwords at once, of users that are none; a person with the right one gets in."""
+    server = "server1"
+    peers: list[Peer] = []
+    try:
+        for number in range(CROWD * LINKS):
+            dtu = f"crowd{number // LINKS}"
+            peers.append(guest(stage, dtu, server))
+            must(isinstance(_asked(peers[-1], dtu), Ask), f"{dtu} is not asked for a password")
+        for number, peer in enumerate(peers):
+            peer.send(Answer(1, f"ghost{number}", "guess"))
+        began = time.monotonic()
+        got = _right_password_opens(stage, server, "honest", "alice", PATIENCE_S)
+        took = time.monotonic() - began
+        answers = [peer.until(Ask, Notice, Connect, Redirect, seconds=PAM_S) for peer in peers]
+    finally:
+        for peer in peers:
+            peer.close()
+    must(len(answers) > MAX_CHECKS, f"only {len(answers)} passwords at once")
+    if any(is_in(line) for line in answers):
+        return "a guess got in"
+    return got or (f"the right password took {took:.1f} s" if took > PATIENCE_S else "")

@@ -4,22 +4,25 @@ The attacker sees the question on the wire, and the server that was asked is slo
 control is the same answer, or question, with the group's secret.
 """
 
+import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from roamtools.hostile.attack import attack
 from roamtools.hostile.controls import must
-from roamtools.hostile.on_the_group import GUESS, listen, speak
+from roamtools.hostile.on_the_group import GUESS, PORT, listen, speak
 from roamtools.hostile.own_session import (
     first_word,
     home_of_own,
     is_in,
     other_server,
+    sent_away,
 )
 from roamtools.hostile.peer import Peer
 from roamtools.hostile.stage import EVIL, EVIL_USER, Stage
 from roamtools.hostile.wiretap import Wiretap, silenced
-from roamwire.control import Challenge, Connect, Line, Notice, Redirect, Remove
+from roamwire.control import Cause, Challenge, Connect, Line, Notice, Redirect, Remove, SignOff
 from roamwire.datagrams import (
     Claim,
     Host,
@@ -27,7 +30,9 @@ from roamwire.datagrams import (
     TokenR,
     encode_datagram,
     parse_datagram,
+    renumbered,
 )
+from roamwire.notices import NoticeCode
 from sessionhost.adapters.keyfiles import load_secrets
 
 AHEAD = 20
@@ -121,3 +126,87 @@ def token_answer_forged(stage: Stage) -> str:
     peer.close()
     must(isinstance(right, Redirect), f"the answer with the group's secret gets {right}")
     return f"the terminal was sent to {line.host}" if isinstance(line, Redirect) else ""
+
+
+@attack("tokenr-recorded")
+def token_answer_recorded(stage: Stage) -> str:
+    """A true "I have that session" of a moment ago, to the next question for the same card."""
+    home = home_of_own(stage)
+    away = other_server(home)
+    with stage.greeted(away) as peer, Wiretap(stage, away) as tap:
+        challenge = first_word(peer, stage.insert(EVIL_USER))
+        assert isinstance(challenge, Challenge)
+        peer.send(stage.badge(EVIL_USER).answer(challenge, away, EVIL))
+        question = _question(tap.wait(_is_about(stage, away)))
+        assert question is not None
+        begin = f"tokenR={question.tokenQ} host={home} ".encode()
+        recorded = tap.wait(lambda data: data.startswith(begin) and b" session=" in data)
+        line = peer.until(Redirect)
+        must(isinstance(line, Redirect), f"carol's card gets {line} and no redirect")
+    before = stage.status(away)["dropped"].get("replay", 0)
+    peer, line = _insert_and_answer(stage, away, lambda _question: [recorded] * REPEATS)
+    with peer:
+        if isinstance(line, Notice) and line.code == NoticeCode.STARTING:
+            must(peer.until(Connect, seconds=15), "the new session never starts")
+            peer.send(SignOff(1))  # carol has another one there now, which is of no use
+            peer.heard()
+    dropped = stage.status(away)["dropped"].get("replay", 0) - before
+    if isinstance(line, Redirect):
+        return f"the terminal was sent to {line.host}"
+    must(dropped >= REPEATS, f"{dropped} of {REPEATS} recordings arrived")
+    return ""
+
+
+@attack("tokenq-recorded", flood=True)
+def token_question_recorded(stage: Stage) -> str:
+    """A true question, ten thousand times: no answer, and no redirect's nonce is pushed out."""
+    home = home_of_own(stage)
+    away = other_server(home)
+    secrets = load_secrets(stage.group)
+    with Wiretap(stage, home) as tap, sent_away(stage) as sent:
+        must(sent.home == home, "carol's session has moved")
+        recorded = tap.wait(_is_about(stage, away))
+        question = _question(recorded)
+        assert question is not None
+        now = _sender(stage, away)
+        own = secrets.sign(encode_datagram(renumbered(question, now.boot, now.seq + AHEAD)))
+        before = stage.status(home)["dropped"].get("replay", 0)
+        answered = _answers(stage, home, own)
+        began = time.monotonic()
+        got = _answers(stage, home, *[recorded] * QUESTIONS)
+        took = time.monotonic() - began
+        dropped = stage.status(home)["dropped"].get("replay", 0) - before
+        with stage.greeted(home) as peer:
+            insert = stage.insert(EVIL_USER, cause=Cause.REDIRECT, ticket=sent.ticket)
+            line = first_word(peer, insert)
+            peer.send(Remove(1))
+    must(answered, "a question with the group's secret is not answered either")
+    must(dropped > QUESTIONS // 10, f"{dropped} of {QUESTIONS} recordings arrived")
+    must(took < 8, f"the flood took {took:.1f} s, longer than a ticket lives")
+    if got:
+        return f"{got} answers to a recorded question"
+    return "" if isinstance(line, Connect) else f"the flood has made a ticket void: {line}"
+
+
+def _answers(stage: Stage, server: str, *asked: bytes) -> int:
+    """How many answers these questions get at the attacker's terminal."""
+
+    address = stage.address(server)
+
+    def exchange() -> int:
+        found = 0
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            link.bind(("", PORT))
+            for data in asked:
+                link.sendto(data, (address, PORT))
+            deadline = time.monotonic() + 1.0
+            while (left := deadline - time.monotonic()) > 0:
+                link.settimeout(left)
+                try:
+                    found += link.recv(4096).startswith(b"tokenR=")
+                except TimeoutError:
+                    break
+        return found
+
+    return stage.evil(exchange)

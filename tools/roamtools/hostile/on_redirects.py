@@ -1,4 +1,4 @@
-"""Attacks with `cause=redirect` and its tickets: none, and forged ones.
+"""Attacks with `cause=redirect` and its tickets: none, forged, and genuine ones in other hands.
 
 A ticket that is taken spares the card its challenge, which is what these attacks are after: a claim
 that is worth no more than any other gets a challenge. The positive control of all is the genuine
@@ -14,7 +14,9 @@ from roamtools.hostile.controls import must
 from roamtools.hostile.own_session import (
     SentAway,
     first_word,
+    guest,
     is_in,
+    other_server,
     sent_away,
 )
 from roamtools.hostile.peer import Peer
@@ -85,3 +87,38 @@ def no_ticket(stage: Stage) -> str:
             with stage.greeted(sent.home) as peer:
                 got += _claim(stage, peer, "", card)
     return got
+
+
+@attack("redirect-ticket-used-twice")
+def used_twice(stage: Stage) -> str:
+    """A genuine ticket that has opened a session, again: at the same connection and at another."""
+    with sent_away(stage) as sent, stage.greeted(sent.home) as peer:
+        must(_claim(stage, peer, sent.ticket), "the genuine ticket is refused")
+        before = _refused_tickets(stage, sent.home)
+        got = _claim(stage, peer, sent.ticket)
+        with stage.greeted(sent.home) as again:
+            got += _claim(stage, again, sent.ticket)
+        counted = _refused_tickets(stage, sent.home) - before
+        must(got or counted == 2, f"{counted} of 2 tickets were looked at")
+    return got
+
+
+@attack("redirect-ticket-at-another-server")
+def another_server(stage: Stage) -> str:
+    """A genuine ticket is shown to a server that it is not for."""
+    with _genuine(stage) as sent, stage.greeted(other_server(sent.home)) as peer:
+        return _claim(stage, peer, sent.ticket)
+
+
+@attack("redirect-ticket-of-another-terminal")
+def another_terminal(stage: Stage) -> str:
+    """A genuine ticket is shown by another genuine terminal."""
+    with _genuine(stage) as sent, guest(stage, "ticket-thief", sent.home) as peer:
+        return _claim(stage, peer, sent.ticket)
+
+
+@attack("redirect-ticket-for-another-card")
+def another_card(stage: Stage) -> str:
+    """A genuine ticket of carol's card with bob's card."""
+    with _genuine(stage) as sent, stage.greeted(sent.home) as peer:
+        return _claim(stage, peer, sent.ticket, "bob")

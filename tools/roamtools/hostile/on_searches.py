@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address
 
-from roamtools.demo.desk import wait_until
+from roamtools.demo.desk import StepFailed, wait_until
 from roamtools.hostile.attack import attack
 from roamtools.hostile.controls import must
 from roamtools.hostile.on_terminals import forged_server, genuine_server, rogue
 from roamtools.hostile.on_the_group import PORT
 from roamtools.hostile.stage import EVIL, NEWCOMER, SERVERS, VICTIM, Stage
 from roamtools.lab import plan
-from roamtools.lab.dhcp import DhcpOptions
+from roamtools.lab.dhcp import DHCP_OPTIONS, DhcpOptions
 from roamwire.datagrams import ServerQ, ServerR, encode_datagram, parse_datagram
 from roamwire.errors import RemoteProtocolError
 
@@ -205,3 +205,34 @@ def terminal_flooded(stage: Stage) -> str:
     must(sent > 20_000, f"only {sent} datagrams were sent")
     servers = {str(stage.hopper.server), str(stage.victim.server)}
     return "" if servers <= set(SERVERS) else f"a terminal is at {servers}"
+
+
+@attack("serverr-flood", flood=True)
+def server_answers_flood(stage: Stage) -> str:
+    """A searching terminal is told without end of idle servers where nobody is.
+
+    DHCP names the true servers, which were not there when it started. Its nonce is right: that the
+    answers are believed at all is the positive control.
+    """
+    own = stage.address(EVIL)
+
+    def everywhere(nonce: str) -> list[bytes]:
+        places = [_answer(nonce, address, f"hole{address}") for address in BLACK_HOLES]
+        return [_answer(nonce, own), *places, b"\0" * 1200] * (BURST // len(BLACK_HOLES))
+
+    with (
+        rogue(stage, forged_server(stage)) as server,
+        _answering(stage, everywhere, stubborn=True),
+        _unreachable(stage) as reach,
+        _search(stage, DHCP_OPTIONS),
+    ):
+        deadline = time.monotonic() + FOUND_S
+        while not server.knocks and time.monotonic() < deadline:
+            time.sleep(0.1)
+        must(server.knocks, "the terminal does not hear the answers")
+        reach()
+        try:
+            _wait_for_a_server(stage)
+        except StepFailed as error:
+            return f"it tries the attacker's servers only: {error}"
+    return ""
