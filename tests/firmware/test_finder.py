@@ -376,3 +376,31 @@ def test_an_answer_with_an_impossible_port_is_none(port):
     data = answer(asked(found), "s2", port=port)
     with pytest.raises(RemoteProtocolError, match="port"):
         found.answered(data)
+
+
+def test_answers_without_end_keep_no_terminal_from_its_own_servers():
+    """Anybody who hears the question can answer it, again and again."""
+    found = finder(listed=[S1])
+    found.begin()
+    question, tried, now = asked(found), [], 0.0
+    while now < 3 * timing.WAY_S:
+        try:
+            found.answered(answer(question, f"s{200 + len(tried) % 50}"))
+        except RemoteProtocolError:
+            pass
+        step = found.next(now)
+        if not isinstance(step, Server):
+            break
+        tried.append(step)
+        now += timing.CONNECT_S
+    assert len(tried) == timing.WAY_S / timing.CONNECT_S + 1
+    assert tried[-1] == S1
+
+
+def test_after_a_loss_only_a_new_question_can_be_answered():
+    found = finder(listed=[S1])
+    old = asked(found)
+    found.begin(lost=S2)
+    with pytest.raises(RemoteProtocolError, match="no answer to our"):
+        found.answered(answer(old, "s9"))
+    assert found.next(0.0) == S1

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from roamtools.hostile.__main__ import ATTACKS, HONEST_P95_MS, play
-from roamtools.hostile.honest import HonestPerson
+from roamtools.hostile.honest import MIN_DURING_FLOODS, HonestPerson
 from roamtools.hostile.stage import Stage
 
 pytestmark = pytest.mark.system
@@ -28,14 +28,16 @@ def person(stage):
 
 @pytest.mark.parametrize("name", list(ATTACKS))
 def test_an_attack_gets_nothing(stage, person, name):
-    assert play(stage, ATTACKS[name]) == ""
+    assert play(stage, ATTACKS[name], person) == ""
 
 
 def test_honest_people_felt_nothing(person):
     work = person.stop()
     assert work.troubles == []
-    assert len(work.inserts_ms) > 20
-    assert work.p95_ms < HONEST_P95_MS
+    assert len(work.inserts) > 20
+    assert work.whole_p95_ms < HONEST_P95_MS
+    assert len(work.during_floods) >= MIN_DURING_FLOODS
+    assert work.flood_p95_ms < HONEST_P95_MS
 
 
 def test_there_are_enough():

@@ -83,6 +83,7 @@ class Finder:
         self._seen: set[tuple[str, int]] = set()
         self._untried: set[Lead] = set()
         self._answers: list[tuple[float, Server]] = []
+        self._answers_until: float | None = None
         self._nonce = ""
         self._lookup = 0
         self._asked: Lead | None = None
@@ -132,7 +133,7 @@ class Finder:
         self._ways = deque(_Way(deque(way)) for way in ways)
         self._untried.clear()
         self._seen.clear()
-        self._answers.clear()
+        self._hear_no_answers()
         self._asked = None
 
     def _dns_leads(self) -> list[Lead]:
@@ -148,6 +149,10 @@ class Finder:
         """A serverQ to everybody; answers to an earlier one count no more."""
         self._nonce = f"{self._rng.getrandbits(64):016x}"
         return encode_datagram(ServerQ(self._nonce, self._name))
+
+    def _hear_no_answers(self) -> None:
+        self._nonce, self._answers_until = "", None
+        self._answers.clear()
 
     def answered(self, data: bytes) -> None:
         """A serverR (a hint: TLS proves the server); RemoteProtocolError if we did not ask."""
@@ -196,9 +201,14 @@ class Finder:
     def next(self, now: float) -> Server | Wait:
         """The next candidate, or what to ask; a look-up without an answer by now is given up.
 
-        Who has just answered a serverQ goes first: it is there, and the other ways were tried.
+        Who has just answered a serverQ goes first: it is there, and the other ways were tried. But
+        anybody can answer, so these have no more time in a round than any other way.
         """
         self._asked = None
+        if self._answers and self._answers_until is None:
+            self._answers_until = now + timing.WAY_S
+        if self._answers_until is not None and now >= self._answers_until:
+            self._hear_no_answers()
         if self._answers:
             self._answers.sort(key=lambda pair: pair[0], reverse=True)
             return self._answers.pop()[1]

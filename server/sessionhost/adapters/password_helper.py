@@ -11,6 +11,10 @@ HELPER = Path(__file__).resolve().parent.parent / "app" / "password_check.py"
 MAX_CHECKS = 8
 """At a time; PAM takes some two seconds for a wrong password, so this is four tries a second."""
 
+MAX_WAITING = 32
+"""Beyond these, in the order in which they came: the last has its turn within eight seconds, while
+hostd and the person still wait. Guesses from several terminals keep nobody else out for longer."""
+
 CHECK_S = 20.0
 """Then the process is ended: a directory that does not answer must not collect them."""
 
@@ -31,11 +35,12 @@ class PasswordChecks:
         uids = [str(uid) for uid in sorted(daemons)]
         self._command = (sys.executable, "-I", "-S", str(HELPER), *uids)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._places = asyncio.Semaphore(MAX_CHECKS)
 
     def check(self, user: str, password: str, told: Told) -> None:
-        """Asks PAM; `told` is called once, `down` at once if too many are under way."""
-        if len(self._tasks) >= MAX_CHECKS:
-            log.warning("a password is not checked: %d checks are under way", MAX_CHECKS)
+        """Asks PAM; `told` is called once, `down` at once if too many wait already."""
+        if len(self._tasks) >= MAX_CHECKS + MAX_WAITING:
+            log.warning("a password is not checked: %d checks are under way", len(self._tasks))
             told("down", "")
             return
         task = asyncio.get_running_loop().create_task(self._run(user, password, told))
@@ -45,7 +50,8 @@ class PasswordChecks:
     async def _run(self, user: str, password: str, told: Told) -> None:
         result, name = "down", ""
         try:
-            result, name = await self._ask(user, password)
+            async with self._places:
+                result, name = await self._ask(user, password)
         except (OSError, TimeoutError, ValueError) as error:
             log.error("a password could not be checked: %s", error or "PAM does not answer")
         told(result, name)

@@ -1,11 +1,15 @@
 """`tools/hostile`: attacks a lab of its own in every way on the list. Exit 1 if one succeeds.
 
 `attacks`: how many were made; `succeeded`: how many got something, with their `names`;
-`honest_insert_p95_ms`: meanwhile, from the reader's event to the first whole frame.
+`honest_insert_p95_ms`: meanwhile, from the reader's event to the first whole frame; the worse of
+that of all inserts and `honest_insert_p95_ms_during_floods`, that of `honest_inserts_during_floods`
+(null if these are fewer than ten, which is a failure unless single attacks were asked for).
 """
 
 import argparse
+import contextlib
 import json
+import math
 import os
 import sys
 import tempfile
@@ -19,25 +23,34 @@ from roamtools.hostile import (  # noqa: F401  each puts its attacks on the list
     on_control,
     on_disks,
     on_displays,
+    on_enrold,
     on_enrolment,
     on_enrolment_floods,
+    on_logins,
+    on_numbers,
     on_people,
+    on_questions,
+    on_redirects,
     on_revoked,
+    on_searches,
+    on_terminal_files,
     on_terminals,
     on_the_group,
     on_the_host,
 )
 from roamtools.hostile.attack import ATTACKS, Attack
-from roamtools.hostile.honest import HonestPerson, HonestWork
+from roamtools.hostile.honest import MIN_DURING_FLOODS, HonestPerson, HonestWork
 from roamtools.hostile.stage import Stage
 
 HONEST_P95_MS = 1000.0
 """An insert of an honest person during all of it."""
 
 
-def play(stage: Stage, attack: Attack) -> str:
+def play(stage: Stage, attack: Attack, person: HonestPerson) -> str:
     """One attack: what it got, or what honest people lost by it; "" if neither."""
-    return attack.run(stage) or stage.harm()
+    with person.under_flood() if attack.flood else contextlib.nullcontext():
+        got = attack.run(stage)
+    return got or stage.harm()
 
 
 def run(names: list[str]) -> tuple[dict[str, str], HonestWork]:
@@ -52,13 +65,18 @@ def run(names: list[str]) -> tuple[dict[str, str], HonestWork]:
         try:
             for number, name in enumerate(names, start=1):
                 began = time.monotonic()
-                got[name] = play(stage, ATTACKS[name])
+                got[name] = play(stage, ATTACKS[name], person)
                 took = time.monotonic() - began
                 words = got[name] or "nothing"
                 _say(f"{number}/{len(names)} {name}: {words} ({took:.1f} s)")
         finally:
             work = person.stop()
     return got, work
+
+
+def _rounded(ms: float) -> float | None:
+    """For JSON, which has no infinity: too few inserts to say anything."""
+    return round(ms, 1) if math.isfinite(ms) else None
 
 
 def _say(text: str) -> None:
@@ -77,20 +95,25 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     got, work = run(options.only or list(ATTACKS))
     names = [name for name, words in got.items() if words]
+    during, flood_ms = work.during_floods, work.flood_p95_ms
+    enough = len(during) >= MIN_DURING_FLOODS
+    p95_ms = work.p95_ms if enough or not options.only else work.whole_p95_ms
     report = {
         "attacks": len(got),
         "succeeded": len(names),
         "names": names,
         "got": {name: got[name] for name in names},
-        "honest_inserts": len(work.inserts_ms),
-        "honest_insert_p95_ms": round(work.p95_ms, 1),
+        "honest_inserts": len(work.inserts),
+        "honest_inserts_during_floods": len(during),
+        "honest_insert_p95_ms": _rounded(p95_ms),
+        "honest_insert_p95_ms_during_floods": _rounded(flood_ms),
         "honest_troubles": work.troubles,
     }
     if options.json:
         print(json.dumps(report))
     else:
         print("\n".join(f"{key}: {value}" for key, value in report.items()))
-    return 1 if names or work.troubles or work.p95_ms > HONEST_P95_MS else 0
+    return 1 if names or work.troubles or p95_ms >= HONEST_P95_MS else 0
 
 
 if __name__ == "__main__":

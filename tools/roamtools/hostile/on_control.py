@@ -6,16 +6,15 @@ import time
 from collections.abc import Callable
 
 from roamtools.hostile.attack import attack
+from roamtools.hostile.controls import must
+from roamtools.hostile.own_session import OwnSession, guest, honest_server
 from roamtools.hostile.peer import Peer, client_context
 from roamtools.hostile.stage import CONTROL_PORT, EVIL, HOPPER, SERVERS, VICTIM, Stage
-from roamwire import tickets
 from roamwire.control import (
     Browse,
-    Cause,
     Connect,
     Disconnect,
     Hello,
-    Insert,
     Keepalive,
     Notice,
     Redirect,
@@ -28,21 +27,24 @@ from roamwire.control import (
 from roamwire.identity import Identity
 from roamwire.log_lines import Prove, ReadLog, encode_log_line, parse_log_line
 from roamwire.signing import GroupSecrets
-from roamwire.tokens import Token
 from sessionhost.adapters.keyfiles import load_secrets
 
+GUESS = GroupSecrets(b"what an attacker may guess at!!!")
 HALF_OPEN = 10_000
 SLOW_LINKS = 500
 MANY_LINKS = 2_500
 FLOOD_S = 6.0
-GUESS = GroupSecrets(b"what an attacker may guess at!!!")
 
 
-def _gets_in(stage: Stage, peer: Peer) -> str:
-    """Whether a connection that should not be welcome is."""
+def _gets_in(stage: Stage, address: str, context: ssl.SSLContext) -> str:
+    """Whether such a connection is welcome; TLS 1.3 tells a client late that it is not."""
+    try:
+        peer = stage.evil(lambda: Peer(address, CONTROL_PORT, context))
+    except OSError:
+        return ""  # refused in the handshake
     with peer:
         try:
-            peer.send(Hello(HOPPER), stage.insert("alice"))
+            peer.send(Hello(HOPPER))
         except OSError:
             return ""
         line = peer.until(Welcome, Connect, Redirect)
@@ -50,11 +52,11 @@ def _gets_in(stage: Stage, peer: Peer) -> str:
 
 
 def _with(stage: Stage, context: ssl.SSLContext) -> str:
-    try:
-        peer = stage.evil(lambda: Peer(stage.address("server1"), CONTROL_PORT, context))
-    except OSError:
-        return ""  # refused in the handshake
-    return _gets_in(stage, peer)
+    """What a connection with that gets; a genuine one must be welcome."""
+    address = stage.address("server1")
+    got = _gets_in(stage, address, context)
+    must(_gets_in(stage, address, client_context(stage.own)), "nobody is welcome")
+    return got
 
 
 @attack("terminal-without-certificate")
@@ -206,37 +208,6 @@ def bad_lines(stage: Stage) -> str:
         return "" if peer.closed() else "a hundred bad lines were taken"
 
 
-def _ticketed(stage: Stage, server: str, ticket: str, card: str = "bob") -> str:
-    """Insert with a ticket that is not good: it must be worth no more than no ticket."""
-    before = stage.shown_at(VICTIM)
-    with stage.greeted(server) as peer:
-        insert = stage.insert(card, cause=Cause.REDIRECT, ticket=ticket)
-        peer.insert(insert, Connect, Redirect, Notice)
-        dropped = stage.status(server)["dropped"].get("ticket", 0)
-        taken = not dropped and stage.shown_at(EVIL)
-        peer.send(Remove(1))
-    if taken:
-        return f"the ticket opened {stage.shown_at(EVIL)}, which {VICTIM} had ({before})"
-    return ""
-
-
-@attack("redirect-with-a-forged-ticket")
-def forged_ticket(stage: Stage) -> str:
-    """cause=redirect with a ticket that is signed with a guessed secret."""
-    digest = GUESS.token_digest(Token.parse("uid:0000000000beef"))
-    made = tickets.RedirectTicket("server2", EVIL, digest, "server1", "nonce", 0)
-    return _ticketed(stage, "server1", tickets.issue(made, GUESS), "uid:0000000000beef")
-
-
-@attack("redirect-without-a-ticket")
-def no_ticket(stage: Stage) -> str:
-    """cause=redirect and nothing else, for a card that nobody has registered."""
-    with stage.greeted("server1") as peer:
-        insert = stage.insert("uid:0000000000beef", cause=Cause.REDIRECT)
-        line = peer.insert(insert, Connect, Redirect, Notice)
-        return "" if isinstance(line, Notice) else "an unregistered card was let in"
-
-
 @attack("another's-pseudo-token")
 def foreign_pseudo(stage: Stage) -> str:
     """The pseudo-token of another desk."""
@@ -258,15 +229,25 @@ def select_foreign(stage: Stage) -> str:
 @attack("session-names-guessed")
 def names_guessed(stage: Stage) -> str:
     """Every session's name is tried in the menu's lines with a session of one's own."""
-    with stage.greeted("server1") as peer:
-        line = stage.opened("server1", peer, stage.insert("carol"))
-        if isinstance(line, Connect):
-            for number in range(50):
-                peer.send(Select(1, f"{number:08x}"), Select(1, stage.session))
-        time.sleep(0.5)
-        shown = stage.shown_at(EVIL)
-        peer.send(Remove(1))
-        return "the victim's session was given away" if stage.session in shown else ""
+    own = OwnSession(stage)
+    peer, first = own.peer, own.connect.session
+    for number in range(50):
+        peer.send(Select(1, f"{number:08x}"), Select(1, stage.session))
+    peer.heard()
+    shown = stage.shown_at(EVIL)
+    # The positive control: of two sessions of one's own either can be chosen.
+    peer.send(Select(1, ""))
+    second = peer.until(Connect, seconds=15)
+    peer.send(Select(1, first))
+    back = peer.until(Connect)
+    peer.send(Select(1, second.session if isinstance(second, Connect) else ""))
+    peer.until(Connect)
+    peer.send(SignOff(1))
+    peer.until(Disconnect)
+    own.close()
+    must(isinstance(second, Connect) and second.session != first, f"a second session: {second}")
+    must(isinstance(back, Connect) and back.session == first, f"one's own choice gets {back}")
+    return "the victim's session was given away" if stage.session in shown else ""
 
 
 @attack("inserts-flood", flood=True)
@@ -274,7 +255,7 @@ def insert_flood(stage: Stage) -> str:
     """Inserts of unknown cards as fast as they go."""
     deadline = time.monotonic() + FLOOD_S
     seq = 0
-    with stage.greeted("server1") as peer:
+    with guest(stage, "flooder", honest_server(stage)) as peer:
         while time.monotonic() < deadline:
             lines = []
             for _ in range(50):
@@ -292,7 +273,7 @@ def bounce_flood(stage: Stage) -> str:
     """A registered card goes in and out as fast as lines can be sent."""
     deadline = time.monotonic() + FLOOD_S
     seq = 0
-    with stage.greeted("server2") as peer:
+    with stage.greeted(honest_server(stage)) as peer:
         while time.monotonic() < deadline:
             seq += 1
             try:
@@ -301,7 +282,8 @@ def bounce_flood(stage: Stage) -> str:
                 break
             time.sleep(0.001)
     time.sleep(1)
-    many = [each for each in stage.sessions() if each["user"] == "carol"]
+    own = str(stage.badge("carol").token)
+    many = [each for each in stage.sessions() if each["token"] == own]
     return f"carol has {len(many)} sessions" if len(many) > 2 else ""
 
 
@@ -352,7 +334,7 @@ def slow_handshakes(stage: Stage) -> str:
             for link in links:
                 link.close()
 
-    address = stage.address("server1")
+    address = stage.address(honest_server(stage))
     stage.evil(flood)
     return ""
 
@@ -362,16 +344,17 @@ def many_links(stage: Stage) -> str:
     """One genuine terminal connects two and a half thousand times and says hello each time."""
     peers: list[Peer] = []
     refused = 0
+    server = honest_server(stage)
     deadline = time.monotonic() + 30
     try:
         while len(peers) + refused < MANY_LINKS and time.monotonic() < deadline:
             try:
-                peer = stage.peer("server1")
+                peer = stage.peer(server)
                 peer.send(Hello(EVIL))
                 peers.append(peer)
             except OSError:
                 refused += 1
-        listed = [each for each in stage.status("server1")["dtus"] if each["dtu"] == EVIL]
+        listed = [each for each in stage.status(server)["dtus"] if each["dtu"] == EVIL]
     finally:
         for peer in peers:
             peer.close()
@@ -382,10 +365,11 @@ def many_links(stage: Stage) -> str:
 def slow_loris(stage: Stage) -> str:
     """A hundred genuine connections that send a line one byte at a time."""
     peers = []
+    server = honest_server(stage)
     try:
         for _ in range(100):
             try:
-                peers.append(stage.peer("server2"))
+                peers.append(stage.peer(server))
             except OSError:
                 break
         for byte in b"hello dtu=desk3":
@@ -410,15 +394,3 @@ def recorded_insert(stage: Stage) -> str:
         taken = stage.session in stage.shown_at(EVIL)
         peer.send(Remove(1))
     return "bob's card opened his session without being there" if taken else ""
-
-
-@attack("insert-of-everybody's-cards")
-def all_numbers(stage: Stage) -> str:
-    """Card numbers in a row, to find one that is registered."""
-    found = 0
-    with stage.greeted("server1") as peer:
-        for seq in range(1, 200):
-            card = Insert(Token("uid", f"04a1{seq:010x}"), Cause.INSERT, seq)
-            line = peer.insert(card, Notice, Connect, Redirect)
-            found += isinstance(line, Connect | Redirect)
-    return f"{found} cards were found" if found else ""

@@ -6,15 +6,12 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from ipaddress import IPv4Address
 
 from roamtools.hostile.attack import attack
-from roamtools.hostile.on_the_group import speak
-from roamtools.hostile.stage import CONTROL_PORT, EVIL, SERVERS, VICTIM, Stage
+from roamtools.hostile.controls import must
+from roamtools.hostile.stage import CONTROL_PORT, EVIL, VICTIM, Stage
 from roamtools.lab.dhcp import DhcpOptions
-from roamtools.lab.rpc import Refusal
 from roamwire.control import Welcome, encode_line
-from roamwire.datagrams import ServerR, encode_datagram
 from roamwire.identity import Identity
 
 LISTEN_S = 6.0
@@ -71,18 +68,19 @@ def rogue(stage: Stage, context: ssl.SSLContext | None) -> Iterator[RogueServer]
         server.close()
 
 
-def _lure(
-    stage: Stage, identity: Identity | None, *, genuine: bool = False, low: bool = False
-) -> str:
+def _shown_by(stage: Stage, identity: Identity, *, genuine: bool, low: bool) -> ssl.SSLContext:
+    """TLS of a server that shows such a certificate; `low`: it knows TLS 1.2 only."""
+    make = stage.genuine if genuine else stage.forged
+    folder = make(f"rogue-{identity.role}-{genuine}", identity)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if low:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(folder / "dtu.crt", folder / "dtu.key")
+    return context
+
+
+def _visit(stage: Stage, context: ssl.SSLContext | None) -> str:
     """A terminal starts anew, and DHCP tells it of the rogue alone; what it says to that one."""
-    context = None
-    if identity is not None:
-        make = stage.genuine if genuine else stage.forged
-        folder = make(f"rogue-{identity.role}-{genuine}", identity)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        if low:
-            context.maximum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(folder / "dtu.crt", folder / "dtu.key")
     address = stage.address(EVIL)
     with rogue(stage, context) as server:
         stage.lab.dhcp(True, DhcpOptions(auth=[address], listed=address))
@@ -94,9 +92,28 @@ def _lure(
             time.sleep(0.5)
         finally:
             stage.lab.dhcp(True)
-        if not server.knocks:
-            raise Refusal("the terminal never tried the rogue server: nothing was attacked")
+        must(server.knocks, "the terminal never tried the rogue server")
         return f"a terminal says {server.heard[0][:80]!r}" if server.heard else ""
+
+
+def genuine_server(stage: Stage) -> ssl.SSLContext:
+    """What every positive control shows: TLS 1.3 and a server's certificate of the group."""
+    return _shown_by(stage, Identity("server", "server1"), genuine=True, low=False)
+
+
+def forged_server(stage: Stage) -> ssl.SSLContext:
+    """The same by a CA that the attacker has made."""
+    return _shown_by(stage, Identity("server", "server1"), genuine=False, low=False)
+
+
+def _lure(
+    stage: Stage, identity: Identity | None, *, genuine: bool = False, low: bool = False
+) -> str:
+    """What a terminal says to such a rogue; to one with a server's certificate it says hello."""
+    shown = _shown_by(stage, identity, genuine=genuine, low=low) if identity else None
+    got = _visit(stage, shown)
+    must(_visit(stage, genuine_server(stage)), "a server of the group is not greeted either")
+    return got
 
 
 @attack("rogue-server-of-another-ca")
@@ -119,18 +136,8 @@ def rogue_plain(stage: Stage) -> str:
 
 @attack("rogue-server-with-tls-1.2")
 def rogue_low(stage: Stage) -> str:
-    """A server with another CA's certificate that knows TLS 1.2 only."""
-    return _lure(stage, Identity("server", "server1"), low=True)
-
-
-@attack("terminal-flooded", flood=True)
-def terminal_flooded(stage: Stage) -> str:
-    """Fifty thousand datagrams for the victim's terminal, some like answers to serverQ."""
-    answer = encode_datagram(ServerR("0", "server9", IPv4Address(stage.address(EVIL))))
-    for _ in range(50):
-        speak(stage, *[answer, b"serverR=1", b"\0" * 1200] * 333, to=stage.address(VICTIM))
-    servers = {str(stage.hopper.server), str(stage.victim.server)}
-    return "" if servers <= set(SERVERS) else f"a terminal is at {servers}"
+    """A server with a genuine certificate of the group that knows TLS 1.2 only."""
+    return _lure(stage, Identity("server", "server1"), genuine=True, low=True)
 
 
 @attack("terminal's-ports")
@@ -148,4 +155,6 @@ def terminal_ports(stage: Stage) -> str:
 
     address = stage.address(VICTIM)
     found = stage.evil(knock)
+    address = stage.address("server1")
+    must(stage.evil(knock), "nobody's ports are open")
     return f"ports {found} are open" if found else ""

@@ -14,9 +14,7 @@ from roamwire.datagrams import (
     Datagram,
     Host,
     Interface,
-    ServerR,
     TokenQ,
-    TokenR,
     encode_datagram,
 )
 from roamwire.signing import GroupSecrets
@@ -237,32 +235,6 @@ def token_question_unsigned(stage: Stage) -> str:
     question = _unsigned(TokenQ("1", "server2", "00000000deadbeef", 1, token=digest))
     answers = ask(stage, "server1", question) + ask(stage, "server1", GUESS.sign(question))
     return f"answered with {answers[0]!r}" if answers else ""
-
-
-@attack("tokenr-forged")
-def token_answer_forged(stage: Stage) -> str:
-    """While honest cards go in: "I have that session", for ten thousand guessed questions."""
-    rng = random.Random(1)
-    forged = []
-    for number in range(10_000):
-        answer = TokenR(
-            f"{number}", "server2", f"{rng.getrandbits(64):016x}", number, asked="", nonce="n"
-        )
-        body = _unsigned(answer)
-        forged.append(body if number % 2 else GUESS.sign(body))
-    speak(stage, *forged, to=stage.address("server1"))
-    return "the attacker's desk was shown a session" if stage.shown_at(EVIL) else ""
-
-
-@attack("serverr-forged")
-def server_answer_forged(stage: Stage) -> str:
-    """The terminals are told of a server at the attacker's address."""
-    answer = ServerR("0", "server9", IPv4Address(stage.address(EVIL)))
-    for desk in ("desk1", "desk2"):
-        speak(stage, *[_unsigned(answer)] * 50, to=stage.address(desk))
-    time.sleep(SETTLE_S)
-    servers = {stage.hopper.server, stage.victim.server}
-    return "" if servers <= set(SERVERS) else f"a terminal went to {servers}"
 
 
 @attack("serverq-amplified")

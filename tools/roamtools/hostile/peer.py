@@ -69,6 +69,16 @@ class Peer:
         line, _, self._rest = self._rest.partition(b"\n")
         return line
 
+    def exactly(self, count: int) -> bytes:
+        """So many bytes, as they are."""
+        while len(self._rest) < count:
+            part = self.socket.recv(65_536)
+            if not part:
+                raise EOFError("closed")
+            self._rest += part
+        data, self._rest = self._rest[:count], self._rest[count:]
+        return data
+
     def line(self) -> Line:
         """One line as a message."""
         return parse_line(self.read())
@@ -84,6 +94,16 @@ class Peer:
         except (OSError, EOFError):
             pass
         return None
+
+    def heard(self, quiet_s: float = 1.0) -> list[Line]:
+        """All lines that come until it has been quiet for that long, or the server closes."""
+        lines = []
+        try:
+            while True:
+                self.socket.settimeout(quiet_s)
+                lines.append(self.line())
+        except (OSError, EOFError):
+            return lines
 
     def closed(self, seconds: float = WAIT_S) -> bool:
         """Whether the server hangs up within that time."""

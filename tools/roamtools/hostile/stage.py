@@ -39,9 +39,10 @@ CONTROL_PORT, DISPLAY_PORT, ENROL_PORT = 7009, 7010, 7011
 PEOPLE = ("alice", "bob", "carol")
 EVIL_USER = "carol"
 
-POLICY = 'piv = "registered"\nuid = "off"\nlogin = true\nenrolment = "open"\n'
-"""Cards have to prove themselves; what a copied number opens is a matter of policy and has a stage
-of its own (`roamtools.hostile.side_stage`). Enrolment is as lax as it can be."""
+POLICY = 'piv = "registered"\nuid = "registered"\nlogin = true\nenrolment = "open"\n'
+"""PIV cards have to prove themselves. Registered numbers open, so that a number which is refused is
+refused because nobody registered it; what a copied number opens is a matter of policy and has a
+stage of its own (`roamtools.hostile.side_stage`). Enrolment is as lax as it can be."""
 
 
 class Stage:
