@@ -61,10 +61,12 @@ def hotplug(host):
 
 @pytest.fixture
 def told(rig):
-    """How often the screen has told of another layout; started on a loop that never runs."""
+    """How often the screen has told of another layout; its loop stands still, `until` pumps."""
     calls = []
-    asyncio.run(_start(rig.screen, lambda: calls.append(rig.screen.layout)))
-    return calls
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(_start(rig.screen, lambda: calls.append(rig.screen.layout)))
+    yield calls
+    loop.close()
 
 
 async def _start(screen, on_layout):

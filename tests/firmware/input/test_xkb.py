@@ -185,7 +185,7 @@ def test_no_layout_set_is_the_us_table_without_a_word(caplog):
 
 def test_the_setting_reaches_the_driver(tmp_path):
     file = tmp_path / "dtu.toml"
-    file.write_text('display = "console"\ninput = "evdev"\ncard = "scripted"\n')
+    file.write_text('name = "d"\ndisplay = "console"\ninput = "evdev"\ncard = "scripted"\n')
     assert Drivers(load_config(file)).input.layout.name == "us"
     file.write_text(file.read_text() + 'keyboard_layout = "fr,de"\n')
     assert Drivers(load_config(file)).input.layout.name == "fr"
