@@ -36,17 +36,17 @@ def as_owner(folder: Path) -> Iterator[None]:
         return
     try:
         account = pwd.getpwuid(uid)
-    except KeyError:
-        words = f"belongs to user {uid}, whom this machine does not know: chown it"
-        raise NotPlainError(folder, words) from None
+        name, own_group = account.pw_name, account.pw_gid
+    except KeyError:  # a folder of another machine's; such users have a group of the same number
+        name, own_group = str(uid), uid
     group, groups = os.getegid(), os.getgroups()
     os.setgroups([])
     try:
-        os.setegid(account.pw_gid)
-        os.seteuid(account.pw_uid)
+        os.setegid(own_group)
+        os.seteuid(uid)
         yield
     except PermissionError as error:
-        words = f"is refused to user {account.pw_name}, to whom {folder} belongs: look who made it"
+        words = f"is refused to user {name}, to whom {folder} belongs: look who made it"
         raise NotPlainError(Path(error.filename or folder), words) from error
     finally:
         os.seteuid(0)
