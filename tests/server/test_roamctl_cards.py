@@ -172,3 +172,4 @@ def test_a_wrong_policy_is_not_exported(group, tmp_path, fails):
     (group / "policy.toml").write_text('uid = "kiosk"\n')
     assert "kiosk_user" in fails("group", "export", "--dir", group, "--out", tmp_path / "out")
     assert "kiosk_user" in fails("group", "policy", "--dir", group)
+    assert "there is no folder" in fails("group", "policy", "--dir", tmp_path / "none")

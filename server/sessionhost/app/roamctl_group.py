@@ -150,6 +150,8 @@ _AFTER_ROTATION = (
 
 
 def _policy(args: argparse.Namespace) -> Answer:
+    if not args.dir.is_dir():
+        raise RoamctlError(f"there is no folder {args.dir}")
     loaded = load_policy(args.dir)
     lines = [f"# policy {loaded.digest}", "", *loaded.text.splitlines()]
     return Answer({"policy": loaded.digest, "toml": loaded.text}, lines)

@@ -44,6 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--no-recordings", action="store_true", help="scripted streams only; needs no Xtigervnc"
     )
     options = parser.parse_args(arguments)
+    if options.bytes < 1:
+        parser.error("--bytes must be at least 1")
     recorded = [] if options.no_recordings else record_all()
     names = options.way or sorted(WAYS)
     reports = [

@@ -12,7 +12,10 @@ from roamtools.sim.world import Outcome, World
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; its exit code is 1 if an invariant was broken."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.seeds < 1:
+        parser.error("--seeds must be at least 1")
     plan = Plan(servers=options.servers, dtus=options.dtus, seconds=options.seconds)
     if options.seed is not None:
         return _replay(options.seed, plan, trace=options.trace, as_json=options.json)
