@@ -114,13 +114,25 @@ def in_session(lab: Lab, desk: str, user: str) -> SoundPlace:
     deadline = time.monotonic() + CARRIED_S
     while True:
         state = lab.desk_state(desk)
-        directory = Path("/run/roamdesk/sessions") / str(state["session"])
-        place = SoundPlace(lab, str(state["server"]), directory / "user" / "sound", user)
-        if state["sound"] == CHANNELS and place.has_desk():
-            return place
+        server = str(state["server"])
+        socket = f"/run/roamdesk/sessions/{state['session']}/user/sound"
+        if state["sound"] == CHANNELS and (root := _root_with(lab, server, user, socket)):
+            place = SoundPlace(lab, server, Path(f"{root}{socket}"), user)
+            if place.has_desk():
+                return place
         if time.monotonic() > deadline:
             raise Refusal(f"no sound at {desk}: {state}; its log:\n{lab.logs(desk, 'dtu')[-2000:]}")
         time.sleep(POLL_S)
+
+
+_ROOT_WITH = """for p in $(pgrep -u "$1"); do
+    [ -S "/proc/$p/root$2" ] && echo "/proc/$p/root" && exit
+done"""
+
+
+def _root_with(lab: Lab, server: str, user: str, socket: str) -> str:
+    """The root folder as a session's processes see it: what is the session's own is in no other."""
+    return lab.run(server, ["sh", "-c", _ROOT_WITH, "sh", user, socket]).stdout.strip()
 
 
 def tone_file(lab: Lab, user: str, hz: float, seconds: float) -> Path:
