@@ -11,6 +11,11 @@ from roamtools.hostile.stage import Stage
 pytestmark = pytest.mark.system
 
 
+@pytest.fixture(autouse=True)
+def nothing_left_behind():
+    """The labs beside the stage's own live until the stage ends, so no test alone is looked at."""
+
+
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
