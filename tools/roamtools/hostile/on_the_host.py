@@ -80,7 +80,7 @@ def foreign_files(stage: Stage) -> str:
     must(made.returncode == 0, f"bob cannot write at home: {made.stderr}")
     inside = root_of(stage, server, VICTIM_USER) + _session(stage, "user")
     paths = files_below(stage, server, inside, "/home/bob")
-    record = [_session(stage, "state"), _session(stage, "log")]
+    record = [_session(stage, "state")]
     return secret_from(stage, server, THIEF, paths, (VICTIM_USER,)) or secret_from(
         stage, server, THIEF, record, ("root",)
     )
