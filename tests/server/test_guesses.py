@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from fakes.proofs import CARD, RIGHT, codes, keepalive, shown, site_of
-from roamwire.control import Ask, Notice, Remove
+from roamwire.control import Ask, Notice, Redirect, Remove
 from roamwire.notices import NoticeCode
 from roamwire.tokens import Token
 from sessionhost.core.actions import AtHome, CheckPassword
@@ -193,3 +193,23 @@ def test_a_user_is_at_home_at_their_desk_after_a_restart_too():
     assert codes(home) == [NoticeCode.TOO_MANY_TRIES]
     everybody_tries_after_a_restart([(each.user, each.dtu) for each in site.actions(AtHome)])
     assert len(shown(home)) == 1
+
+
+def test_a_user_whose_session_is_elsewhere_is_at_home_where_the_password_was_typed():
+    site = site_of("s1", "s2", policy=Policy(login=True, user_tries=1))
+    site.core("s1").group.standing.drain = True
+    home, guesser = site.desk("s1"), site.desk("s1")
+    home.insert(DESK1)
+    home.type("secret", "alice")
+    site.run(0.5)
+    assert home.told(Redirect)
+    assert AtHome("alice", "desk1") in site.actions(AtHome)
+    guesser.insert(Token("pseudo", guesser.name))
+    guesser.type("guess", "alice")
+    home.lines.clear()
+    home.connect("s1")
+    home.insert(DESK1)
+    home.type("secret", "alice")
+    site.run(0.5)
+    assert NoticeCode.TOO_MANY_TRIES not in codes(home)
+    assert home.told(Redirect)

@@ -263,6 +263,9 @@ class AuthenticationManager:
             self._register(link, inserting, step.registration.user, "registered by its owner", now)
             return None
         inserting.admitted = step
+        if Proof.PASSWORD in inserting.proofs:
+            # Here, as the session may be elsewhere: guesses meanwhile must not keep the user out.
+            self._at_home(link, step.registration.user)
         self._outbox.audit(
             "insert", "accepted", who=inserting.user, token=inserting.token, dtu=link.dtu,
             reason=f"{inserting.cause.value}, proven {inserting.proven}",
@@ -367,7 +370,10 @@ class AuthenticationManager:
 
     def _note(self, link: Link, inserting: Inserting, user: str) -> None:
         """A token is admitted; who has proven something is at home at this desk."""
-        if inserting.proofs:
-            self._throttle.admitted(user, link.dtu)
-            self._outbox.put(AtHome(user, link.dtu))
+        if inserting.proofs and Proof.PASSWORD not in inserting.proofs:
+            self._at_home(link, user)
         self._outbox.put(Noticed(inserting.token, link.dtu))
+
+    def _at_home(self, link: Link, user: str) -> None:
+        self._throttle.admitted(user, link.dtu)
+        self._outbox.put(AtHome(user, link.dtu))

@@ -17,7 +17,7 @@ from roamwire.identity import Identity
 from roamwire.notices import NoticeCode
 from roamwire.tokens import Token
 
-ASKS_FOR_A_CARD, PIN_BLOCKED = 21, 53
+ASKS_FOR_A_CARD, WRONG_PIN, PIN_BLOCKED = 21, 52, 53
 GUESSERS = 5
 GUESSES = 12
 """The last one is right: with three tries at each terminal it would be heard at the fourth."""
@@ -148,9 +148,15 @@ def _guesses_pin(side: SideStage, desk: str, pin: str) -> bool:
     if tried:
         before = side.lab.desk_state(desk)["text"]
         side.lab.type(desk, f"{pin}\n")
-        wait_until("the card has judged", lambda: side.lab.desk_state(desk)["text"] != before)
+        wait_until("the card has judged", partial(_has_judged, side, desk, before))
     side.lab.remove(desk)
     return tried
+
+
+def _has_judged(side: SideStage, desk: str, before: str) -> bool:
+    """While it computes other words stand there; a card that is pulled then has judged nothing."""
+    said = side.lab.desk_state(desk)
+    return said["code"] in (WRONG_PIN, PIN_BLOCKED) and said["text"] != before
 
 
 def _is_in_at(side: SideStage, desk: str) -> bool:
