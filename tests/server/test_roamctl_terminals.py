@@ -117,3 +117,4 @@ def test_the_ca_is_rotated_in_three_steps(run, group):
     assert "the next CA is ready" in run("group", "rotate-ca", "--dir", group, "--prepare")
     assert json.loads(run("group", "rotate-ca", "--dir", group, "--json"))["step"] == "rotated"
     assert "trusted no more" in run("group", "rotate-ca", "--dir", group, "--finish")
+    assert "no rotation" in run("group", "rotate-ca", "--dir", group, "--finish", status=1)

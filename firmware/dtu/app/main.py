@@ -452,7 +452,7 @@ def main(arguments: list[str] | None = None) -> int:
         forbid_core_dumps()
         turbojpeg.library()  # not at the first session, to which it would be an exception
         screen = open_screen(config.display, config.width, config.height, config.screen_mode)
-        # What the imports left is never garbage, and looking through it holds up a key for 30 ms.
+        # What the imports left is never garbage, and looking through it holds up a key.
         gc.freeze()
         asyncio.run(_run(config, screen))
     except (IdentityError, turbojpeg.LibraryMissingError) as error:

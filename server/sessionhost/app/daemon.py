@@ -84,7 +84,7 @@ def run_daemon(
         return EXIT_SETTINGS
     logging.basicConfig(level=config.log_level.upper(), format=f"{name} %(levelname)s %(message)s")
     try:
-        gc.freeze()  # what the imports left is never garbage: looking through it takes 30 ms
+        gc.freeze()  # what the imports left is never garbage, and looking through it takes its time
         asyncio.run(_awaited(run(config)))
     except REFUSED as error:
         logging.getLogger(name).error("cannot start: %s", error)

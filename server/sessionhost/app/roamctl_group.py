@@ -131,7 +131,8 @@ def _rotate_ca(args: argparse.Namespace) -> Answer:
         pki.prepare_ca(args.dir, _now())
         step, words = "prepared", _AFTER_PREPARE
     elif args.finish:
-        pki.finish_ca(args.dir)
+        if not pki.finish_ca(args.dir):
+            raise RoamctlError("there is no last CA: no rotation is under way")
         step, words = "finished", "the last CA is trusted no more: export to every server, reload"
     else:
         pki.rotate_ca(args.dir, _now())

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from roamtools.hostile.attack import attack
 from roamtools.hostile.on_revoked import STOLEN, revoked, stolen
-from roamtools.hostile.on_the_group import GUESS, SETTLE_S, ask, bound, host, listen, speak
-from roamtools.hostile.stage import EVIL, HOPPER, SERVERS, VICTIM, Stage
+from roamtools.hostile.on_the_group import SETTLE_S, ask, bound, host, listen, speak
+from roamtools.hostile.stage import EVIL, GUESS, HOPPER, SERVERS, VICTIM, Stage
 from roamwire.blocks import dtu_key, token_key
 from roamwire.datagrams import (
     Block,

@@ -9,7 +9,7 @@ from roamtools.hostile.attack import attack
 from roamtools.hostile.controls import must
 from roamtools.hostile.own_session import OwnSession, guest, honest_server
 from roamtools.hostile.peer import Peer, client_context
-from roamtools.hostile.stage import CONTROL_PORT, EVIL, HOPPER, SERVERS, VICTIM, Stage
+from roamtools.hostile.stage import CONTROL_PORT, EVIL, GUESS, HOPPER, SERVERS, VICTIM, Stage
 from roamwire.control import (
     Browse,
     Connect,
@@ -26,10 +26,8 @@ from roamwire.control import (
 )
 from roamwire.identity import Identity
 from roamwire.log_lines import Prove, ReadLog, encode_log_line, parse_log_line
-from roamwire.signing import GroupSecrets
 from sessionhost.adapters.keyfiles import load_secrets
 
-GUESS = GroupSecrets(b"what an attacker may guess at!!!")
 HALF_OPEN = 10_000
 SLOW_LINKS = 500
 MANY_LINKS = 2_500

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from roamtools.hostile.attack import attack
 from roamtools.hostile.controls import must
-from roamtools.hostile.on_the_group import GUESS, PORT, listen, speak
+from roamtools.hostile.on_the_group import PORT, listen, speak
 from roamtools.hostile.own_session import (
     first_word,
     home_of_own,
@@ -20,7 +20,7 @@ from roamtools.hostile.own_session import (
     sent_away,
 )
 from roamtools.hostile.peer import Peer
-from roamtools.hostile.stage import EVIL, EVIL_USER, Stage
+from roamtools.hostile.stage import EVIL, EVIL_USER, GUESS, Stage
 from roamtools.hostile.wiretap import Wiretap, silenced
 from roamwire.control import Cause, Challenge, Connect, Line, Notice, Redirect, Remove, SignOff
 from roamwire.datagrams import (

@@ -20,14 +20,11 @@ from roamtools.hostile.own_session import (
     sent_away,
 )
 from roamtools.hostile.peer import Peer
-from roamtools.hostile.stage import EVIL_USER, Stage
+from roamtools.hostile.stage import EVIL_USER, GUESS, Stage
 from roamwire import tickets
 from roamwire.control import Cause, Challenge, Remove
 from roamwire.proof import Proof
-from roamwire.signing import GroupSecrets
 from sessionhost.adapters.keyfiles import load_secrets
-
-GUESS = GroupSecrets(b"what an attacker may guess at!!!")
 
 
 def _claim(stage: Stage, peer: Peer, ticket: str, card: str = EVIL_USER) -> str:

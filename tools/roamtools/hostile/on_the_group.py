@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from roamtools.hostile.attack import attack
-from roamtools.hostile.stage import EVIL, SERVERS, Stage
+from roamtools.hostile.stage import EVIL, GUESS, SERVERS, Stage
 from roamtools.lab import plan
 from roamwire.datagrams import (
     Datagram,
@@ -17,11 +17,9 @@ from roamwire.datagrams import (
     TokenQ,
     encode_datagram,
 )
-from roamwire.signing import GroupSecrets
 from roamwire.tokens import Token
 
 PORT = 7009
-GUESS = GroupSecrets(b"what an attacker may guess at!!!")
 FAKE_HOSTS = 100_000
 FAKE_NAMES = 256
 """As many hosts as a group may have (`limits.MAX_HOSTS`)."""
@@ -231,7 +229,7 @@ def host_with_a_name(stage: Stage) -> str:
 @attack("tokenq-unsigned")
 def token_question_unsigned(stage: Stage) -> str:
     """Who has a session of bob's card? Asked without the group's secret."""
-    digest = GUESS.token_digest(Token.parse(plan.CARDS["B"].token))
+    digest = GUESS.owner_digest(Token.parse(plan.CARDS["B"].token), "bob")
     question = _unsigned(TokenQ("1", "server2", "00000000deadbeef", 1, token=digest))
     answers = ask(stage, "server1", question) + ask(stage, "server1", GUESS.sign(question))
     return f"answered with {answers[0]!r}" if answers else ""

@@ -27,6 +27,7 @@ from roamtools.lab.rpc import Refusal
 from roamwire.control import Cause, Challenge, Connect, Insert, Line, Notice, Redirect
 from roamwire.identity import Identity
 from roamwire.notices import NoticeCode
+from roamwire.signing import GroupSecrets
 from roamwire.tokens import Token
 from sessionhost.adapters import pki
 from sessionhost.adapters.certificates import LEAF_YEARS, Issued
@@ -38,6 +39,9 @@ HOPPER, VICTIM, EVIL, NEWCOMER = "desk1", "desk2", "desk3", "desk4"
 CONTROL_PORT, DISPLAY_PORT, ENROL_PORT = 7009, 7010, 7011
 PEOPLE = ("alice", "bob", "carol")
 EVIL_USER = "carol"
+
+GUESS = GroupSecrets(b"what an attacker may guess at!!!")
+"""For signatures with a secret that is not the group's."""
 
 POLICY = 'piv = "registered"\nuid = "registered"\nlogin = true\nenrolment = "open"\n'
 """PIV cards have to prove themselves. Registered numbers open, so that a number which is refused is
@@ -136,10 +140,6 @@ class Stage:
         """A TLS connection from the attacker's terminal with its own certificate, or another."""
         context = client_context(folder or self.own)
         return self.evil(lambda: Peer(self.address(server), port, context))
-
-    def anonymous(self, server: str, port: int = CONTROL_PORT) -> Peer:
-        """A TLS connection without any certificate."""
-        return self.evil(lambda: Peer(self.address(server), port, client_context(None)))
 
     def greeted(self, server: str) -> Peer:
         """A control connection that has said hello."""

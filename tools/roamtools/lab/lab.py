@@ -411,11 +411,12 @@ class Lab(LabNodes):
             bench.order(op="click", x=x, y=y)
 
     def screenshot(self, desk: str, file: Path) -> Path:
-        """Write what a person at the desk would see as PNG."""
+        """Write what a person at the desk would see as PNG; Refusal if its folder is not there."""
+        if not file.parent.is_dir():
+            raise Refusal(f"there is no folder {file.parent}")
         shot = f"shot-{time.monotonic_ns()}.png"
         with self.bench(desk) as bench:
             bench.order(op="screenshot", path=str(plan.NODE_DIR / shot))
-        file.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(self.node_dir(desk) / shot, file)
         return file
 

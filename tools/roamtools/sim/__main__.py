@@ -25,10 +25,11 @@ def main(arguments: list[str] | None = None) -> int:
         if outcome.rule:
             print(_verdict(outcome), file=sys.stderr)
         elif not options.json:
+            begin, end = ("\r", "") if sys.stderr.isatty() else ("", "\n")
             print(
-                f"\rseed {outcome.seed}: {tally.seeds}/{len(seeds)}, {tally.violations} violations,"
-                f" {tally.wall_s:.0f} s",
-                end="",
+                f"{begin}seed {outcome.seed}: {tally.seeds}/{len(seeds)},"
+                f" {tally.violations} violations, {tally.wall_s:.0f} s",
+                end=end,
                 file=sys.stderr,
                 flush=True,
             )

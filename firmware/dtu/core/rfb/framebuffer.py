@@ -41,8 +41,8 @@ def check_work(rect: Rect) -> None:
 def _aligned_zeros(height: int, width: int) -> Bytes:
     """Black, beginning at a cache line, as the surfaces do that it is copied to.
 
-    glibc's memcpy takes up to three times as long on AMD if the two begin at other parts of a line.
-    Zeros are memory that costs nothing until it is written.
+    glibc's memcpy takes longer, on some processors a multiple, if the two begin at other parts of a
+    line. Zeros are memory that costs nothing until it is written.
     """
     size = height * width * 4
     memory = np.zeros(size + _CACHE_LINE, np.uint8)

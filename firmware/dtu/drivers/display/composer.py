@@ -16,8 +16,7 @@ _MAX_SINGLE_RECTS = 64
 """More rectangles are painted as their bounding box: cheaper than as many small copies."""
 
 _FULL_SHARE = 0.75
-"""So much of their bounding box that it is cheaper at once: whole rows are copied without a jump,
-which takes less than half the time of the same pixels in pieces."""
+"""So much of their bounding box that it is copied, and told to the output, at once."""
 
 
 class Composer:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from dtu.core.rfb import Rect
 
 Pixels = npt.NDArray[np.uint32]
-"""A buffer's pixels, (height, width), 0x00RRGGBB."""
+"""A buffer's pixels, (height, width), 0xXXRRGGBB (XRGB8888)."""
 
 DPMS_ON, DPMS_OFF = 0, 3
 

@@ -14,7 +14,7 @@ class Output(Protocol):
     """Owns the surface that is composed on. All calls on the event loop's thread."""
 
     surface: "pygame.Surface"
-    """32-bit 0x00RRGGBB pixels; another one after `on_layout`."""
+    """32-bit pixels, 0xXXRRGGBB with any XX; another one after `on_layout`."""
 
     @property
     def layout(self) -> tuple[Rect, ...]:
