@@ -19,7 +19,7 @@ help:
 	@echo 'make demo      3 servers, 2 desks and the story; KEEP=1 leaves the lab up'
 	@echo 'make check     format, lint, types and unit tests, under a minute'
 	@echo 'make test      all of that, system tests and the coverage gate'
-	@echo 'make test-qemu  evdev, udev, KMS and systemd tests in QEMU guests; docs/testing-in-qemu.md'
+	@echo 'make test-qemu evdev, udev, KMS and systemd tests in QEMU guests; docs/testing-in-qemu.md'
 	@echo 'make bench     measures failover and hotdesk; REPEATS=30'
 	@echo 'make fuzz      every parser under atheris, SECONDS=600 each; the corpora are kept'
 	@echo 'make lock      renews tools/requirements for the Pythons that are here'
